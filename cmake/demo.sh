@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what is missing (Debian 12, apt), builds the main example for this processor and runs it on the recording that
+# comes with the project. Options are handed to the example.
+set -eu
+cd "$(dirname "$0")/.."
+. cmake/install_missing.sh
+install_missing $build_packages $example_packages
+
+cmake --preset native -DSSM_BUILD_BENCH=OFF -DSSM_FFTW=OFF >build-native.log 2>&1 || { cat build-native.log >&2; rm -f build-native.log; stop "cmake could not configure"; }
+rm -f build-native.log
+say "Building the example ..."
+cmake --build --preset native --target recording
+build/native/examples/recording --in examples/data/seven.wav --out build/demo "$@"

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "ssm/core/error.hpp"
+
+#include <array>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace ssm {
+
+/// Owned numbers in row-major order with up to three sizes; what parameters, states and layers are made of.
+///
+/// Not an Eigen matrix, because how those allocate depends on the instruction set a translation unit is compiled for:
+/// a state made in one and freed in another would crash. This one may cross.
+template <class T>
+class Array {
+ public:
+  Array() = default;
+
+  /// Zeros of shape (rows, columns, depth).
+  /// @throws DomainError if a size is negative
+  explicit Array(Index rows, Index columns = 1, Index depth = 1) : shape_{rows, columns, depth} {
+    for (const Index size : shape_) detail::require_at_least("Array size", 0, size);
+    values_.resize(static_cast<std::size_t>(rows * columns * depth));
+  }
+
+  Index rows() const noexcept { return shape_[0]; }
+  Index columns() const noexcept { return shape_[1]; }
+  Index depth() const noexcept { return shape_[2]; }
+  Index size() const noexcept { return static_cast<Index>(values_.size()); }
+  const std::array<Index, 3>& shape() const noexcept { return shape_; }
+
+  T* data() noexcept { return values_.data(); }
+  const T* data() const noexcept { return values_.data(); }
+  auto begin() noexcept { return values_.begin(); }
+  auto begin() const noexcept { return values_.begin(); }
+  auto end() noexcept { return values_.end(); }
+  auto end() const noexcept { return values_.end(); }
+
+  T& operator()(Index row, Index column = 0, Index layer = 0) noexcept {
+    return values_[static_cast<std::size_t>((row * shape_[1] + column) * shape_[2] + layer)];
+  }
+  const T& operator()(Index row, Index column = 0, Index layer = 0) const noexcept {
+    return values_[static_cast<std::size_t>((row * shape_[1] + column) * shape_[2] + layer)];
+  }
+
+  /// All values of one row, (columns * depth) of them.
+  std::span<T> row(Index row) noexcept { return {data() + row * row_size(), static_cast<std::size_t>(row_size())}; }
+  std::span<const T> row(Index row) const noexcept {
+    return {data() + row * row_size(), static_cast<std::size_t>(row_size())};
+  }
+
+  friend bool operator==(const Array&, const Array&) = default;
+
+ private:
+  Index row_size() const noexcept { return shape_[1] * shape_[2]; }
+
+  std::array<Index, 3> shape_{0, 1, 1};
+  std::vector<T> values_;
+};
+
+namespace detail {
+
+/// @throws ShapeError that names both shapes unless `array` has the shape (rows, columns, depth)
+template <class T>
+void require_shape(std::string_view what, const Array<T>& array, Index rows, Index columns = 1, Index depth = 1) {
+  const auto& got = array.shape();
+  if (got != std::array<Index, 3>{rows, columns, depth})
+    throw ShapeError(message(what, ": expected shape (", rows, ", ", columns, ", ", depth, "), got (", got[0], ", ",
+                             got[1], ", ", got[2], ")"));
+}
+
+}  // namespace detail
+}  // namespace ssm

@@ -1,0 +1,101 @@
+#pragma once
+
+#include "ssm/system/dplr.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <vector>
+
+namespace ssm::kernel {
+
+/// The four (for rank R, (1+R)^2) Cauchy sums of S4's kernel, for one feature.
+///
+///     k(v)(g) = sum over all N modes of v_n / (g - Lambda_n),     v = left_n right_n,
+///     left in {C~, conj P_1, .., conj P_R},   right in {B, P_1, .., P_R}
+///
+/// S4, arXiv:2111.00396, appendix C.3. A conjugate pair is summed at once in real arithmetic: with g = gamma + i tau,
+/// Lambda = rho + i omega and alpha = gamma - rho,
+///
+///     v/(g - Lambda) + conj(v)/(g - conj Lambda) = 2 (Re v alpha - Im v omega + i Re v tau) / (X + i Y)
+///     X = alpha^2 - (tau - omega)(tau + omega),   Y = 2 alpha tau
+///
+/// so all the sums share one reciprocal. fp64.
+class CauchySums {
+ public:
+  static constexpr Index tile = 64;  ///< nodes that are summed side by side
+
+  /// @param system    Lambda (M), P (M, R), B (M)
+  /// @param C_tilde   C~ (M), see truncated_output
+  CauchySums(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde)
+      : rho_(system.Lambda.real()), omega_(system.Lambda.imag()), width_(1 + system.rank()) {
+    const Index M = system.modes();
+    Matrix<Complex<double>> left(M, width_), right(M, width_);
+    left << C_tilde.transpose(), system.P.conjugate();
+    right << system.B, system.P;
+    v_re_.resize(width_ * width_, M);
+    v_im_.resize(width_ * width_, M);
+    for (Index n = 0; n < M; ++n) {
+      const auto count = static_cast<double>(multiplicity(n, system.states));
+      for (Index a = 0; a < width_; ++a)
+        for (Index b = 0; b < width_; ++b) {
+          const Complex<double> v = count * left(n, a) * right(n, b);
+          v_re_(a * width_ + b, n) = v.real();
+          v_im_(a * width_ + b, n) = v.imag();
+        }
+    }
+    sums_.resize(tile, width_ * width_);
+  }
+
+  /// 1 + R: the sums of one node are a matrix of this size.
+  Index width() const noexcept { return width_; }
+
+  /// The sums at up to `tile` nodes.
+  /// @param g   nodes            (J)          J <= tile
+  /// @return    row j: left-major (1+R)^2 sums at node j, valid until the next call.     O(N R^2 J), allocates nothing
+  Eigen::Ref<const Matrix<Complex<double>>> operator()(std::span<const Complex<double>> g) {
+    const auto J = static_cast<Index>(g.size());
+    std::array<double, tile> gamma{}, tau{}, alpha, x, y;
+    gamma.fill(1);  // past the last node: anything that divides well
+    for (Index j = 0; j < J; ++j) {
+      gamma[at(j)] = g[at(j)].real();
+      tau[at(j)] = g[at(j)].imag();
+    }
+    re_.assign(at(width_ * width_ * tile), 0.0);
+    im_.assign(at(width_ * width_ * tile), 0.0);
+    for (Index n = 0; n < rho_.size(); ++n) {
+      const double rho = rho_(n), omega = omega_(n);
+      for (std::size_t j = 0; j < at(tile); ++j) {
+        alpha[j] = gamma[j] - rho;
+        const double X = alpha[j] * alpha[j] - (tau[j] - omega) * (tau[j] + omega), Y = 2 * alpha[j] * tau[j];
+        const double scale = 1 / (X * X + Y * Y);
+        x[j] = X * scale;
+        y[j] = Y * scale;
+      }
+      for (Index q = 0; q < width_ * width_; ++q) {
+        const double vr = v_re_(q, n), vi_omega = v_im_(q, n) * omega;
+        double* re = re_.data() + q * tile;
+        double* im = im_.data() + q * tile;
+        for (std::size_t j = 0; j < at(tile); ++j) {
+          const double numerator_re = vr * alpha[j] - vi_omega, numerator_im = vr * tau[j];
+          re[j] += numerator_re * x[j] + numerator_im * y[j];
+          im[j] += numerator_im * x[j] - numerator_re * y[j];
+        }
+      }
+    }
+    for (Index q = 0; q < width_ * width_; ++q)
+      for (Index j = 0; j < J; ++j) sums_(j, q) = {re_[at(q * tile + j)], im_[at(q * tile + j)]};
+    return sums_.topRows(J);
+  }
+
+ private:
+  static constexpr std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+  Vector<double> rho_, omega_;
+  Index width_;
+  Matrix<double> v_re_, v_im_;  // ((1+R)^2, M)
+  std::vector<double> re_, im_;
+  Matrix<Complex<double>> sums_;
+};
+
+}  // namespace ssm::kernel

@@ -1,0 +1,54 @@
+#pragma once
+
+#include "ssm/core/array.hpp"
+#include "ssm/core/random.hpp"
+#include "ssm/core/sequence.hpp"
+
+#include <concepts>
+#include <span>
+
+namespace ssm {
+
+/// How fast a layer is fed, against how it was trained: `rate` multiplies every time step. A layer trained at 8 kHz
+/// reads 4 kHz with rate 2.
+struct Sampling {
+  double rate = 1;  ///< dimensionless, positive and finite
+};
+
+/// What every layer is: parameters become an immutable layer, and a state that the caller owns goes through it.
+///
+/// - `Parameters` is what is initialised, trained and stored; a layer is made from it, discretized.
+/// - `State` is a value: copy it to branch, keep it to roll back.
+/// - `initial_state()` is the state before the first step: rest.
+/// - `step(u_k, y_k, state)` takes one time step of `features()` numbers; it neither throws nor allocates. Spans of
+/// another
+///   size are the caller's error (asserted in debug builds).
+/// - `forward(u, y, state)` takes a whole sequence (L, H), any L, and leaves the state behind its last step, so chunks
+///   follow one another; u and y may be the same memory.
+/// - `impulse_response(length)` is (length, H): y for u = 1, 0, 0, .. from rest, the direct term included.
+///
+/// A layer is const-callable from many threads, each with a state of its own.
+template <class L>
+concept SSMLayer = std::floating_point<typename L::Scalar> && std::copyable<typename L::State> &&
+    std::copyable<typename L::Parameters> && std::constructible_from<L, const typename L::Parameters&> &&
+    requires(const L layer, typename L::State state, Index length, std::span<const typename L::Scalar> u_k,
+             std::span<typename L::Scalar> y_k, ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
+  { layer.features() } -> std::convertible_to<Index>;
+  { layer.initial_state() } -> std::same_as<typename L::State>;
+  { layer.step(u_k, y_k, state) }
+  noexcept;
+  {layer.forward(u, y, state)};
+  { layer.impulse_response(length) } -> std::same_as<Array<typename L::Scalar>>;
+};
+
+/// Published initial parameters of a layer.
+///
+/// @param measure   where they come from: hippo::LegS, ...
+/// @param shape     sizes and the range of dt, Layer::Shape
+/// @param random    the source of C, D and dt
+template <SSMLayer Layer, class Measure>
+typename Layer::Parameters initial(Measure measure, const typename Layer::Shape& shape, Random& random) {
+  return Layer::Parameters::initial(measure, shape, random);
+}
+
+}  // namespace ssm

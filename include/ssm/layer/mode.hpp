@@ -1,0 +1,18 @@
+#pragma once
+
+#include "ssm/fft/eigen.hpp"
+
+/// Ways to run a layer over a sequence. All give the same numbers; a layer takes those that it has.
+namespace ssm::mode {
+
+/// Step after step in O(N) memory: causal to the last bit, identical to `step`.
+struct recurrence {};
+
+/// Impulse response, then one Fourier convolution a feature; the free response of the state that comes in is added, and
+/// the state that goes out is the recurrence's. `Backend` is the library of transforms.
+template <class Backend = fft::EigenBackend>
+struct convolution {
+  using backend = Backend;
+};
+
+}  // namespace ssm::mode

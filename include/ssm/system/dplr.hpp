@@ -1,0 +1,71 @@
+#pragma once
+
+#include "ssm/system/diagonal.hpp"
+
+namespace ssm {
+
+/// Diagonal plus low rank, one input and one output: the system of S4. Of conjugate pairs one mode each is kept, M =
+/// (N+1)/2.
+///
+///     x' = (Lambda - P P*) x + B u,   y = sum over all N modes of C x = 2 Re(C x)
+///
+/// P* is over all N modes as well: (P* x)_r = 2 Re sum_n conj(P_nr) x_n. For odd N mode 0 is real and counts once.
+/// Gu, Goel, Re 2022, arXiv:2111.00396, section 3.
+template <class T>
+struct DplrSystem {
+  Index states;               ///< N
+  Vector<Complex<T>> Lambda;  ///< eigenvalues of the normal part    (M)       1/s
+  Matrix<Complex<T>> P;       ///< low-rank factor                   (M, R)
+  Vector<Complex<T>> B;       ///< input                             (M)
+  RowVector<Complex<T>> C;    ///< output                            (M)
+
+  Index modes() const noexcept { return Lambda.size(); }
+  Index rank() const noexcept { return P.cols(); }
+  /// @throws ShapeError unless the sizes agree
+  void check() const {
+    detail::require_size("modes of Lambda", modes_of(states), modes());
+    detail::require_size("rows of P", modes(), P.rows());
+    detail::require_size("modes of B", modes(), B.size());
+    detail::require_size("modes of C", modes(), C.size());
+  }
+};
+
+/// Its discrete counterpart: a diagonal plus rank R again, so that a step costs O(N R).
+///
+///     x_k = x_{k-1} + Delta x_{k-1} - P_bar s + B_bar u_k,   s_r = sum over all N modes of Q_bar_nr x_{k-1,n}
+///     y_k = sum over all N modes of C_n x_k,n                            A_bar = I + diag(Delta) - P_bar Q_bar^T
+///
+/// The identity is kept apart ("delta form"): a slow mode's A_bar is 1 - small, and rounding the small number keeps
+/// digits that rounding the sum would lose thousands of times over.
+template <class T>
+struct DiscreteDplrSystem {
+  Index states;              ///< N
+  Vector<Complex<T>> Delta;  ///< diagonal of A_bar, less one    (M)
+  Matrix<Complex<T>> P_bar;  ///< left factor                    (M, R)
+  Matrix<Complex<T>> Q_bar;  ///< right factor                   (M, R)
+  Vector<Complex<T>> B_bar;  ///< input                          (M)
+  RowVector<Complex<T>> C;   ///< output                         (M)
+
+  Index modes() const noexcept { return Delta.size(); }
+  Index rank() const noexcept { return P_bar.cols(); }
+};
+
+/// The same system with real dense matrices on the state (Re x, Im x).     O(N^2 R)
+template <class T>
+DenseSystem<T> dense(const DplrSystem<T>& system) {
+  system.check();
+  const detail::RealForm<T> form{system.states};
+  return {form.diagonal(system.Lambda) - form.columns(system.P) * form.rows(system.P.adjoint()), form.columns(system.B),
+          form.rows(system.C)};
+}
+
+/// The same discrete system with real dense matrices.                      O(N^2 R)
+template <class T>
+DiscreteDenseSystem<T> dense(const DiscreteDplrSystem<T>& system) {
+  const detail::RealForm<T> form{system.states};
+  return {Matrix<T>::Identity(system.states, system.states) + form.diagonal(system.Delta) -
+              form.columns(system.P_bar) * form.rows(system.Q_bar.transpose()),
+          form.columns(system.B_bar), form.rows(system.C)};
+}
+
+}  // namespace ssm

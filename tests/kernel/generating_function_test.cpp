@@ -1,0 +1,95 @@
+#include "ssm/kernel/generating_function.hpp"
+#include "ssm/fft/fftw.hpp"
+#include "ssm/hippo/nplr.hpp"
+#include "ssm/kernel/krylov.hpp"
+#include "support/allocation.hpp"
+#include "support/catch.hpp"
+#include "support/tolerance.hpp"
+#include "system/random_system.hpp"
+
+using namespace ssm;
+
+namespace {
+
+DplrSystem<double> legs(Index N) {
+  const auto half = hippo::nplr(hippo::LegS{}, N).half();
+  return {N, half.Lambda, half.P, half.B, support::random_dplr(N, 1, 9).C};
+}
+
+double error_against_krylov(const DplrSystem<double>& system, double dt, Index length) {
+  const auto exact = kernel::krylov(discretize(Bilinear{}, dense(system), dt), length);
+  const auto K = kernel::generating_function(system, dt, length);
+  return (K - exact).cwiseAbs().maxCoeff() / exact.cwiseAbs().maxCoeff();
+}
+
+}  // namespace
+
+TEST_CASE("S4's kernel is the Krylov kernel", "[kernel]") {
+  const Index N = GENERATE(1, 2, 3, 8, 64), length = GENERATE(1, 2, 97, 127, 128, 129, 1000);
+  const double dt = GENERATE(1e-3, 1e-2, 1e-1);
+  CAPTURE(N, length, dt);
+  CHECK(error_against_krylov(legs(N), dt, length) <= tolerance::kernel<double>);
+}
+
+TEST_CASE("S4's kernel holds for every rank", "[kernel]") {
+  const Index N = GENERATE(2, 5, 16), R = GENERATE(0, 1, 2, 3), length = GENERATE(1, 50, 256);
+  CAPTURE(N, R, length);
+  CHECK(error_against_krylov(support::random_dplr(N, R, 31), 0.05, length) <= tolerance::kernel<double>);
+}
+
+TEST_CASE("modes that hardly decay, stand still or are very fast do not spoil the kernel", "[kernel]") {
+  auto system = support::random_dplr(6, 1, 13);
+  const Complex<double> mode =
+      GENERATE(Complex<double>(0, 0), Complex<double>(-1e-12, 0), Complex<double>(-1e-12, 62.831853071795862),
+               Complex<double>(-1e9, 1e9), Complex<double>(-1e-300, 1e-300));
+  const double dt = GENERATE(1e-12, 0.1);
+  system.Lambda(0) = mode;
+  CAPTURE(mode, dt);
+  CHECK(error_against_krylov(system, dt, 100) <= tolerance::kernel<double>);
+  system.P.setZero();  // nothing damps the mode then: it may meet a root of unity
+  CHECK(error_against_krylov(system, dt, 100) <= tolerance::kernel<double>);
+}
+
+TEST_CASE("on the paper's roots of unity the spectrum is that of the kernel", "[kernel]") {
+  const Index L = GENERATE(1, 2, 31, 64);
+  const auto system = legs(8);
+  const double dt = 0.05;
+  const kernel::Circle circle{L, 1.0};
+  const auto C_tilde = kernel::truncated_output(discretize(Bilinear{}, system, dt), circle);
+  std::vector<Complex<double>> spectrum(static_cast<std::size_t>(L / 2 + 1)), expected(spectrum.size());
+  kernel::generating_function(system, C_tilde, dt, circle, spectrum);
+  const auto K = kernel::krylov(discretize(Bilinear{}, dense(system), dt), L);
+  fft::EigenBackend::Plan<double>(L).forward(std::span<const double>(K.data(), static_cast<std::size_t>(L)), expected);
+  for (std::size_t j = 0; j < spectrum.size(); ++j)
+    CHECK(std::abs(spectrum[j] - expected[j]) <= 1e-11 * std::abs(expected[0]));
+}
+
+TEST_CASE("the kernel is the same by either library of transforms, and in float", "[kernel]") {
+  const auto system = legs(16);
+  const auto K = kernel::generating_function(system, 0.01, 300);
+  CHECK((kernel::generating_function<double, fft::FftwBackend>(system, 0.01, 300) - K).cwiseAbs().maxCoeff() <= 1e-13);
+  const DplrSystem<float> single{16, system.Lambda.cast<Complex<float>>(), system.P.cast<Complex<float>>(),
+                                 system.B.cast<Complex<float>>(), system.C.cast<Complex<float>>()};
+  CHECK((kernel::generating_function(single, 0.01F, 300).cast<double>() - K).cwiseAbs().maxCoeff() <=
+        tolerance::kernel<float> * K.cwiseAbs().maxCoeff());
+}
+
+TEST_CASE("the kernel's memory is O(N^2 + L): nothing of size N x L is made", "[kernel]") {
+  const Index N = 64;
+  for (const Index length : {Index{1} << 14, Index{1} << 17}) {
+    const auto system = legs(N);
+    const support::AllocationCounter counter;
+    const auto K = kernel::generating_function(system, 0.01, length);
+    const double words = static_cast<double>(counter.peak_bytes()) / 8;
+    CAPTURE(length, words);
+    CHECK(words >= static_cast<double>(length));  // the counter sees the kernel itself
+    CHECK(words <= 16 * static_cast<double>(N * N + length));
+    CHECK(words <= 0.5 * static_cast<double>(N * length));
+  }
+}
+
+TEST_CASE("the kernel refuses bad lengths and steps", "[kernel]") {
+  CHECK(kernel::generating_function(legs(4), 0.1, 0).size() == 0);
+  CHECK_THROWS_AS(kernel::generating_function(legs(4), 0.1, -1), DomainError);
+  CHECK_THROWS_AS(kernel::generating_function(legs(4), 0.0, 8), DomainError);
+}

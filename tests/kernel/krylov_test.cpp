@@ -1,0 +1,19 @@
+#include "ssm/kernel/krylov.hpp"
+#include "support/catch.hpp"
+
+using namespace ssm;
+
+TEST_CASE("the kernel of one real mode is a geometric series", "[kernel]") {
+  const DiscreteDenseSystem<double> system{Matrix<double>::Constant(1, 1, 0.5), Matrix<double>::Constant(1, 1, 3),
+                                           Matrix<double>::Constant(1, 1, 2)};
+  const auto K = kernel::krylov(system, 5);
+  for (Index k = 0; k < 5; ++k) CHECK(K(k) == 6 * std::pow(0.5, k));
+  CHECK(kernel::krylov(system, 0).size() == 0);
+  CHECK_THROWS_AS(kernel::krylov(system, -1), DomainError);
+}
+
+TEST_CASE("a kernel has one input and one output", "[kernel]") {
+  const DiscreteDenseSystem<double> system{Matrix<double>::Zero(2, 2), Matrix<double>::Zero(2, 3),
+                                           Matrix<double>::Zero(1, 2)};
+  CHECK_THROWS_WITH(kernel::krylov(system, 5), "inputs of the system: expected 1, got 3");
+}
