@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace example {
+
+/// Writes text whole or not at all: beside its place first, then renamed.
+inline void write_file(const std::filesystem::path& path, const std::string& text) {
+  auto part = path;
+  part += ".part";
+  {
+    std::ofstream file(part, std::ios::binary);
+    if (!(file << text) || !file.flush())
+      throw std::runtime_error(path.string() + ": expected a file that can be written, could not");
+  }
+  std::filesystem::rename(part, path);
+}
+
+/// Makes the folder where results go.
+inline void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder))
+    throw std::runtime_error(folder.string() + ": expected a folder that can be made and written, got: " +
+                             (error ? error.message() : "something else of that name"));
+  write_file(folder / ".writable", "");
+  std::filesystem::remove(folder / ".writable");
+}
+
+/// Columns of numbers with a name each, as tab-separated text.
+inline std::string table(const std::vector<std::string>& names, const std::vector<std::vector<double>>& columns) {
+  std::string text;
+  for (std::size_t c = 0; c < names.size(); ++c) text += names[c] + (c + 1 < names.size() ? "\t" : "\n");
+  for (std::size_t row = 0; row < columns.front().size(); ++row)
+    for (std::size_t c = 0; c < columns.size(); ++c)
+      text += std::to_string(columns[c][row]) + (c + 1 < columns.size() ? "\t" : "\n");
+  return text;
+}
+
+/// Draws `name`.png from `name`.tsv in `folder` by a gnuplot script, in which DATA stands for the table.
+/// Without gnuplot it says so, and the table stays.
+inline void draw(const std::filesystem::path& folder, const std::string& name, const std::string& script) {
+  if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) {
+    std::cout << "  " << (folder / (name + ".tsv")).string() << "  (no picture: gnuplot is not installed)\n";
+    return;
+  }
+  write_file(folder / (name + ".gnuplot"),
+             "set terminal pngcairo size 1200,800 font 'DejaVu Sans,11'\nset output '" + name +
+                 ".png.part'\nset key top right opaque\nset grid lc rgb '#dddddd'\nDATA = '" + name +
+                 ".tsv'\nset datafile separator '\\t'\n" + script);
+  const std::string command = "cd '" + folder.string() + "' && gnuplot " + name + ".gnuplot && mv " + name +
+                              ".png.part " + name + ".png && rm " + name + ".gnuplot";
+  if (std::system(command.c_str()) != 0)
+    throw std::runtime_error(name + ": gnuplot could not draw it; its message is above");
+  std::cout << "  " << (folder / (name + ".png")).string() << '\n';
+}
+
+}  // namespace example

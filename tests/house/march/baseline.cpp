@@ -1,0 +1,3 @@
+#include "unit.hpp"
+
+Unit baseline() { return this_unit(); }

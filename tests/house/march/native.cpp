@@ -1,0 +1,3 @@
+#include "unit.hpp"
+
+Unit native() { return this_unit(); }

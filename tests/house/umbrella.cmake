@@ -1,0 +1,12 @@
+# <ssm/ssm.hpp> includes every header but those with a further dependency.
+set(opt_in ssm/fft/fftw.hpp)
+file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/ssm/*/*.hpp)
+file(READ ${INCLUDE}/ssm/ssm.hpp umbrella)
+foreach(header ${headers})
+  string(FIND "${umbrella}" "#include \"${header}\"" at)
+  if(at LESS 0 AND NOT header IN_LIST opt_in)
+    message(FATAL_ERROR "${header} is not in ssm/ssm.hpp")
+  elseif(at GREATER_EQUAL 0 AND header IN_LIST opt_in)
+    message(FATAL_ERROR "${header} needs more than Eigen and must not be in ssm/ssm.hpp")
+  endif()
+endforeach()
