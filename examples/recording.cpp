@@ -21,20 +21,22 @@ using ssm::Index;
 
 struct Options {
   std::string in, out = "recording-out";
-  std::vector<Index> memory{16, 64, 256};
+  std::vector<Index> memory{128, 512, 2048};
   Index features = 16, states = 64, chunk = 256;
   std::uint64_t seed = 7;
 };
 
-// The past that memories of several sizes N still hold, over the signal.
+// The past that memories of several sizes N still hold, over the signal. Each sample is held for 8 steps of the memory:
+// at one step each, the bilinear rule delays what is near the sampling rate.
+constexpr int held = 8;
 void remember(const example::Recording& recording, const Options& options, example::Progress& progress) {
   const auto& f = recording.samples;
   const std::size_t points = std::min<std::size_t>(f.size(), 4000);
-  std::vector<double> times(points), seconds(points), signal(points);
+  std::vector<double> memory_times(points), seconds(points), signal(points);
   for (std::size_t i = 0; i < points; ++i) {
     const std::size_t k = i * f.size() / points;
-    times[i] = static_cast<double>(k) + 0.5;
-    seconds[i] = times[i] / recording.rate;
+    memory_times[i] = held * (static_cast<double>(k) + 0.5);
+    seconds[i] = (static_cast<double>(k) + 0.5) / recording.rate;
     signal[i] = f[k];
   }
   std::vector<std::string> names{"time", "signal"};
@@ -44,10 +46,10 @@ void remember(const example::Recording& recording, const Options& options, examp
   for (const Index N : options.memory) {
     ssm::hippo::OnlineMemory<ssm::hippo::LegS> memory(N);
     for (std::size_t k = 0; k < f.size(); ++k) {
-      memory.update(f[k]);
+      for (int i = 0; i < held; ++i) memory.update(double(f[k]));
       if (k % 4096 == 0) progress(0.4 * double(k) / double(f.size()), "HiPPO, N = " + std::to_string(N));
     }
-    columns.push_back(memory.reconstruct(times));
+    columns.push_back(memory.reconstruct(memory_times));
     double error = 0, power = 0;
     for (std::size_t i = 0; i < points; ++i) {
       error += std::pow(columns.back()[i] - signal[i], 2);
@@ -98,17 +100,18 @@ Rows run_modes(const ssm::S4<float>& layer, const Rows& u, Index chunk, example:
   return recurrence;
 }
 
-// Every second sample, after a low-pass at half the new rate (windowed sinc, no delay).
+// Half as many samples, each the low-passed mean of two: step k of the half rate covers steps 2k and 2k + 1 of the full
+// one, so the windowed sinc is centred between them.
 std::vector<float> decimate(const std::vector<float>& samples) {
   const Index reach = 32, L = static_cast<Index>(samples.size());
   std::vector<float> half;
-  for (Index k = 1; k < L; k += 2) {
+  for (Index k = 0; k + 1 < L; k += 2) {
     double sum = 0, weights = 0;
-    for (Index j = -reach; j <= reach; ++j) {
-      const double x = std::numbers::pi * static_cast<double>(j) / 2;
-      const double weight = (j == 0 ? 1 : std::sin(x) / x) * (0.5 + 0.5 * std::cos(2 * x / (reach + 1)));
+    for (Index j = 1 - reach; j <= reach; ++j) {
+      const double x = std::numbers::pi * (static_cast<double>(j) - 0.5) / 2;
+      const double weight = std::sin(x) / x * (0.5 + 0.5 * std::cos(2 * x / static_cast<double>(reach + 1)));
       weights += weight;
-      if (k + j >= 0 && k + j < L) sum += weight * samples[static_cast<std::size_t>(k + j)];
+      if (k + j >= 0 && k + j < L) sum += weight * static_cast<double>(samples[static_cast<std::size_t>(k + j)]);
     }
     half.push_back(static_cast<float>(sum / weights));
   }
@@ -122,7 +125,7 @@ Rows as_input(const std::vector<float>& samples, Index features) {
 void filter(const example::Recording& recording, const Options& options, example::Progress& progress) {
   ssm::Random random(options.seed);
   const auto parameters = ssm::initial<ssm::S4<float>>(
-      ssm::hippo::LegS{}, {.features = options.features, .states = options.states}, random);
+      ssm::hippo::LegS{}, {.features = options.features, .states = options.states, .dt_max = 1e-2}, random);
   const ssm::S4<float> layer(parameters), half_rate(parameters, {.rate = 2});
   const Rows y = run_modes(layer, as_input(recording.samples, options.features), options.chunk, progress);
 

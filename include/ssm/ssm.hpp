@@ -6,6 +6,7 @@
 #include "ssm/core/array.hpp"
 #include "ssm/core/error.hpp"
 #include "ssm/core/index.hpp"
+#include "ssm/core/matrix.hpp"
 #include "ssm/core/random.hpp"
 #include "ssm/core/sequence.hpp"
 #include "ssm/discretize/bilinear.hpp"

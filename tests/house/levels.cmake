@@ -1,4 +1,5 @@
 # A folder of include/ssm has a level; a header includes from its own folder and from lower levels only.
+cmake_policy(VERSION 3.25)
 set(core 0)
 set(system 1)
 set(discretize 2)

@@ -1,4 +1,5 @@
 # <ssm/ssm.hpp> includes every header but those with a further dependency.
+cmake_policy(VERSION 3.25)
 set(opt_in ssm/fft/fftw.hpp)
 file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/ssm/*/*.hpp)
 file(READ ${INCLUDE}/ssm/ssm.hpp umbrella)

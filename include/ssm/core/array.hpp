@@ -12,8 +12,8 @@ namespace ssm {
 
 /// Owned numbers in row-major order with up to three sizes; what parameters, states and layers are made of.
 ///
-/// Not an Eigen matrix, because how those allocate depends on the instruction set a translation unit is compiled for:
-/// a state made in one and freed in another would crash. This one may cross.
+/// Not an Eigen matrix: those have two sizes, and a layout and allocation that depend on the instruction set a
+/// translation unit is compiled for. States, parameters and layers may cross.
 template <class T>
 class Array {
  public:

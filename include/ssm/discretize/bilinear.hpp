@@ -71,20 +71,34 @@ template <class T>
 DiscreteDplrSystem<T> discretize(Bilinear, const DplrSystem<T>& system, T dt) {
   system.check();
   detail::require_positive("dt", dt);
-  const detail::RealForm<T> form{system.states};
-  const Vector<Complex<T>> D = (T(1) - (dt / 2 * system.Lambda).array()).inverse();
-  const Matrix<Complex<T>> DP = D.asDiagonal() * system.P;
-  const Matrix<T> sums = form.rows(system.P.adjoint());  // P* as a real operator on (Re x, Im x)
-  const Matrix<T> W =
-      (Matrix<T>::Identity(system.rank(), system.rank()) + dt / 2 * (sums * form.columns(DP))).inverse();
+  const Index M = system.modes(), R = system.rank();
+  Vector<Complex<T>> D(M);
+  for (Index n = 0; n < M; ++n) D(n) = T(1) / (T(1) - dt / 2 * system.Lambda(n));
+  const auto sum = [&](Index r, const auto& x) {  // (P* D x)_r over all N modes, real
+    T total = 0;
+    for (Index n = 0; n < M; ++n)
+      total += static_cast<T>(multiplicity(n, system.states)) * (std::conj(system.P(n, r)) * D(n) * x(n)).real();
+    return total;
+  };
+  RankMatrix<T> inner = RankMatrix<T>::Identity(R, R);
+  for (Index r = 0; r < R; ++r)
+    for (Index s = 0; s < R; ++s) inner(r, s) += dt / 2 * sum(r, system.P.col(s));
+  const RankMatrix<T> W = inner.inverse();
 
-  DiscreteDplrSystem<T> discrete{system.states, {}, {}, {}, {}, system.C};
-  discrete.Delta = dt * system.Lambda.cwiseProduct(D);
-  discrete.P_bar = dt * (DP * W.template cast<Complex<T>>());
-  discrete.Q_bar = D.asDiagonal() * system.P.conjugate();
-  const Vector<Complex<T>> DB = dt * D.cwiseProduct(system.B);
-  const Vector<T> s = sums * form.columns(DB);
-  discrete.B_bar = DB - discrete.P_bar * (s / 2).template cast<Complex<T>>();
+  DiscreteDplrSystem<T> discrete{
+      system.states, Vector<Complex<T>>(M), Matrix<Complex<T>>(M, R), Matrix<Complex<T>>(M, R), Vector<Complex<T>>(M),
+      system.C};
+  for (Index n = 0; n < M; ++n) {
+    discrete.Delta(n) = dt * system.Lambda(n) * D(n);
+    discrete.B_bar(n) = dt * D(n) * system.B(n);
+    for (Index r = 0; r < R; ++r) {
+      Complex<T> PW = 0;
+      for (Index s = 0; s < R; ++s) PW += system.P(n, s) * W(s, r);
+      discrete.P_bar(n, r) = dt * D(n) * PW;
+      discrete.Q_bar(n, r) = D(n) * std::conj(system.P(n, r));
+      discrete.B_bar(n) -= discrete.P_bar(n, r) * (dt / 2 * sum(r, system.B));
+    }
+  }
   return discrete;
 }
 

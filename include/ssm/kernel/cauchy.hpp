@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace ssm::kernel {
@@ -53,7 +54,7 @@ class CauchySums {
   /// The sums at up to `tile` nodes.
   /// @param g   nodes            (J)          J <= tile
   /// @return    row j: left-major (1+R)^2 sums at node j, valid until the next call.     O(N R^2 J), allocates nothing
-  Eigen::Ref<const Matrix<Complex<double>>> operator()(std::span<const Complex<double>> g) {
+  auto operator()(std::span<const Complex<double>> g) {
     const auto J = static_cast<Index>(g.size());
     std::array<double, tile> gamma{}, tau{}, alpha, x, y;
     gamma.fill(1);  // past the last node: anything that divides well
@@ -85,7 +86,7 @@ class CauchySums {
     }
     for (Index q = 0; q < width_ * width_; ++q)
       for (Index j = 0; j < J; ++j) sums_(j, q) = {re_[at(q * tile + j)], im_[at(q * tile + j)]};
-    return sums_.topRows(J);
+    return std::as_const(sums_).topRows(J);
   }
 
  private:

@@ -36,10 +36,13 @@ struct Circle {
 inline RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<double>& system, Circle circle) {
   const DiscreteDenseSystem<double> real = dense(system);
   const Index M = system.modes(), odd = system.states % 2;
-  RowVector<double> row = real.C;
+  RowVector<double> row = real.C, next(row.size());
   Matrix<double> power = real.A_bar, square(power.rows(), power.cols());
   for (Index bits = circle.length; bits > 0; bits >>= 1) {
-    if (bits & 1) row = (row * power).eval();
+    if (bits & 1) {
+      next.noalias() = row * power;
+      row.swap(next);
+    }
     if (bits > 1) {
       square.noalias() = power * power;
       power.swap(square);
@@ -72,9 +75,8 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
   const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;
   const double radius = circle.radius();
   std::array<Complex<double>, CauchySums::tile> nodes, factors;
-  Matrix<Complex<double>> inner(R, R);
-  Vector<Complex<double>> PB(R);
-  RowVector<Complex<double>> CP(R);
+  RankMatrix<Complex<double>> inner(R, R);
+  RankVector<Complex<double>> PB(R), CP(R);
   for (Index first = 0; first < bins; first += CauchySums::tile) {
     const Index count = std::min(CauchySums::tile, bins - first);
     for (Index j = 0; j < count; ++j) {
@@ -97,7 +99,9 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
           PB(a) = sums(j, (1 + a) * width);
           for (Index b = 0; b < R; ++b) inner(a, b) = sums(j, (1 + a) * width + 1 + b) + (a == b ? 1.0 : 0.0);
         }
-        value -= (CP * inner.partialPivLu().solve(PB))(0);
+        const Eigen::PartialPivLU<RankMatrix<Complex<double>>> lu(inner);
+        const RankVector<Complex<double>> solved = lu.solve(PB);
+        for (Index a = 0; a < R; ++a) value -= CP(a) * solved(a);
       }
       spectrum[static_cast<std::size_t>(first + j)] = factors[static_cast<std::size_t>(j)] * value;
     }

@@ -13,11 +13,14 @@ namespace detail {
 /// A^exponent by repeated squaring.     O(N^3 log exponent)
 template <class T>
 Matrix<T> power(Matrix<T> A, Index exponent) {
-  Matrix<T> result = Matrix<T>::Identity(A.rows(), A.cols()), square;
+  Matrix<T> result = Matrix<T>::Identity(A.rows(), A.cols()), product(A.rows(), A.cols());
   for (; exponent > 0; exponent >>= 1) {
-    if (exponent & 1) result = (result * A).eval();
-    square.noalias() = A * A;
-    A.swap(square);
+    if (exponent & 1) {
+      product.noalias() = result * A;
+      result.swap(product);
+    }
+    product.noalias() = A * A;
+    A.swap(product);
   }
   return result;
 }
@@ -44,16 +47,13 @@ Vector<T> free_response(const DiscreteDenseSystem<T>& system, const Vector<T>& x
   ssm::detail::require_size("size of the state", system.states(), x.size());
   ssm::detail::require_at_least("length of the response", 0, length);
   const Index block = detail::block_of(length), blocks = (length + block - 1) / block;
-  Matrix<T> rows(block, system.states()), columns(system.states(), blocks);
-  RowVector<T> row = system.C;
-  for (Index i = 0; i < block; ++i) rows.row(i) = row = (row * system.A_bar).eval();
+  Matrix<T> rows(system.states(), block), columns(system.states(), blocks), y(block, blocks);
+  rows.col(0).noalias() = system.A_bar.transpose() * system.C.transpose();
+  for (Index i = 1; i < block; ++i) rows.col(i).noalias() = system.A_bar.transpose() * rows.col(i - 1);
   const Matrix<T> jump = detail::power(system.A_bar, block);
-  Vector<T> column = x;
-  for (Index j = 0; j < blocks; ++j) {
-    columns.col(j) = column;
-    column = (jump * column).eval();
-  }
-  const Matrix<T> y = rows * columns;  // column-major: column j is block j
+  if (blocks > 0) columns.col(0) = x;
+  for (Index j = 1; j < blocks; ++j) columns.col(j).noalias() = jump * columns.col(j - 1);
+  y.noalias() = rows.transpose() * columns;  // column-major: column j is block j
   return Eigen::Map<const Vector<T>>(y.data(), length);
 }
 
@@ -75,16 +75,20 @@ Vector<T> driven_state(const DiscreteDenseSystem<T>& system, ConstSequence<T> u,
   ssm::detail::require_size("channels of u", 1, u.features());
   const Index length = u.length(), block = detail::block_of(length), blocks = length / block;
   const Index head = length - blocks * block;
-  for (Index k = 0; k < head; ++k) x = (system.A_bar * x + system.B_bar * u(k, 0)).eval();
-  Matrix<T> columns(system.states(), block), inputs(block, blocks);
-  Vector<T> column = system.B_bar;
-  for (Index i = block - 1; i >= 0; --i) {
-    columns.col(i) = column;
-    column = (system.A_bar * column).eval();
-  }
+  Vector<T> next(x.size());
+  const auto advance = [&](const Matrix<T>& A, const auto& driven) {
+    next = driven;
+    next.noalias() += A * x;
+    x.swap(next);
+  };
+  for (Index k = 0; k < head; ++k) advance(system.A_bar, system.B_bar.col(0) * u(k, 0));
+  Matrix<T> columns(system.states(), block), inputs(block, blocks), driven(system.states(), blocks);
+  columns.col(block - 1) = system.B_bar.col(0);
+  for (Index i = block - 1; i > 0; --i) columns.col(i - 1).noalias() = system.A_bar * columns.col(i);
   for (Index k = head; k < length; ++k) inputs((k - head) % block, (k - head) / block) = u(k, 0);
-  const Matrix<T> driven = columns * inputs, jump = detail::power(system.A_bar, block);
-  for (Index j = 0; j < blocks; ++j) x = (jump * x + driven.col(j)).eval();
+  driven.noalias() = columns * inputs;
+  const Matrix<T> jump = detail::power(system.A_bar, block);
+  for (Index j = 0; j < blocks; ++j) advance(jump, driven.col(j));
   return x;
 }
 

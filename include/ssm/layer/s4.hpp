@@ -31,7 +31,6 @@ class S4 {
   using Scalar = T;
   using Parameters = S4Parameters<T>;
   using Shape = S4Shape;
-  static constexpr Index max_rank = 8;
 
   /// The state of all features, split into real and imaginary parts.
   struct State {

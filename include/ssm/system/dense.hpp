@@ -1,17 +1,9 @@
 #pragma once
 
 #include "ssm/core/error.hpp"
-
-#include <Eigen/Core>
+#include "ssm/core/matrix.hpp"
 
 namespace ssm {
-
-template <class T>
-using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-template <class T>
-using Vector = Eigen::Matrix<T, Eigen::Dynamic, 1>;
-template <class T>
-using RowVector = Eigen::Matrix<T, 1, Eigen::Dynamic>;
 
 /// A linear system in continuous time, x' = A x + B u, y = C x. (The direct term D u belongs to the layer.)
 template <class T>

@@ -21,8 +21,10 @@ struct DplrSystem {
 
   Index modes() const noexcept { return Lambda.size(); }
   Index rank() const noexcept { return P.cols(); }
-  /// @throws ShapeError unless the sizes agree
+  /// @throws ShapeError unless the sizes agree; DomainError if the rank is above max_rank
   void check() const {
+    if (rank() > max_rank)
+      throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", rank()));
     detail::require_size("modes of Lambda", modes_of(states), modes());
     detail::require_size("rows of P", modes(), P.rows());
     detail::require_size("modes of B", modes(), B.size());
@@ -55,17 +57,19 @@ template <class T>
 DenseSystem<T> dense(const DplrSystem<T>& system) {
   system.check();
   const detail::RealForm<T> form{system.states};
-  return {form.diagonal(system.Lambda) - form.columns(system.P) * form.rows(system.P.adjoint()), form.columns(system.B),
-          form.rows(system.C)};
+  Matrix<T> A = form.diagonal(system.Lambda);
+  A.noalias() -= form.columns(system.P) * form.rows(system.P.adjoint());
+  return {std::move(A), form.columns(system.B), form.rows(system.C)};
 }
 
 /// The same discrete system with real dense matrices.                      O(N^2 R)
 template <class T>
 DiscreteDenseSystem<T> dense(const DiscreteDplrSystem<T>& system) {
   const detail::RealForm<T> form{system.states};
-  return {Matrix<T>::Identity(system.states, system.states) + form.diagonal(system.Delta) -
-              form.columns(system.P_bar) * form.rows(system.Q_bar.transpose()),
-          form.columns(system.B_bar), form.rows(system.C)};
+  Matrix<T> A_bar = form.diagonal(system.Delta);
+  A_bar.diagonal().array() += T(1);
+  A_bar.noalias() -= form.columns(system.P_bar) * form.rows(system.Q_bar.transpose());
+  return {std::move(A_bar), form.columns(system.B_bar), form.rows(system.C)};
 }
 
 }  // namespace ssm

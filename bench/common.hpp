@@ -1,0 +1,28 @@
+#pragma once
+
+#include <ssm/ssm.hpp>
+
+#include <benchmark/benchmark.h>
+
+namespace bench {
+
+using ssm::Index;
+using Rows = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+inline Rows noise(Index length, Index features) {
+  ssm::Random random(1);
+  return Rows::NullaryExpr(length, features, [&] { return static_cast<float>(random.uniform(-1, 1)); });
+}
+
+inline ssm::S4Parameters<float> parameters(Index features, Index states) {
+  ssm::Random random(7);
+  return ssm::initial<ssm::S4<float>>(ssm::hippo::LegS{}, {.features = features, .states = states}, random);
+}
+
+/// Items are feature-steps; bytes are those of u and y.
+inline void report(benchmark::State& state, Index length, Index features) {
+  state.SetItemsProcessed(state.iterations() * length * features);
+  state.SetBytesProcessed(state.iterations() * length * features * 2 * Index{sizeof(float)});
+}
+
+}  // namespace bench
