@@ -1,23 +1,13 @@
 #include "ssm/conv/causal.hpp"
 #include "ssm/core/random.hpp"
-#include "ssm/fft/fftw.hpp"
 #include "support/allocation.hpp"
+#include "support/backends.hpp"
 #include "support/golden.hpp"
 #include "support/tolerance.hpp"
-
-#include <tuple>
 
 using namespace ssm;
 template <class T>
 using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-template <class Backend, class T>
-struct With {
-  using backend = Backend;
-  using scalar = T;
-};
-using AllBackends = std::tuple<With<fft::EigenBackend, double>, With<fft::EigenBackend, float>,
-                               With<fft::FftwBackend, double>, With<fft::FftwBackend, float>>;
 
 namespace {
 
@@ -45,7 +35,7 @@ Rows<T> convolve(const Rows<T>& u, const Rows<T>& K) {
 
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("convolution of any two lengths is its definition", "[conv]", AllBackends) {
+TEMPLATE_LIST_TEST_CASE("convolution of any two lengths is its definition", "[conv]", support::AllBackends) {
   using T = typename TestType::scalar;
   const Index L = GENERATE(0, 1, 2, 13, 64, 65, 127), M = GENERATE(0, 1, 5, 64, 300);
   const auto u = noise<T>(L, 2, 1), K = noise<T>(M, 2, 2);
@@ -57,7 +47,7 @@ TEMPLATE_LIST_TEST_CASE("convolution of any two lengths is its definition", "[co
   CHECK((y.template cast<double>() - expected).cwiseAbs().maxCoeff() <= tolerance::convolution<T> * peak);
 }
 
-TEMPLATE_LIST_TEST_CASE("a NaN is heard from there on as far as the kernel reaches", "[conv]", AllBackends) {
+TEMPLATE_LIST_TEST_CASE("a NaN is heard from there on as far as the kernel reaches", "[conv]", support::AllBackends) {
   using T = typename TestType::scalar;
   auto u = noise<T>(40, 1, 1);
   const auto K = noise<T>(5, 1, 2);
@@ -97,7 +87,7 @@ TEST_CASE("convolution refuses sizes that disagree", "[conv]") {
   CHECK_THROWS_AS(conv::Causal<double>(-1, 2), DomainError);
 }
 
-TEMPLATE_LIST_TEST_CASE("causal convolutions are the reference's", "[conv][golden]", AllBackends) {
+TEMPLATE_LIST_TEST_CASE("causal convolutions are the reference's", "[conv][golden]", support::AllBackends) {
   using T = typename TestType::scalar;
   for (const auto& path : support::golden_files("conv", "causal_")) {
     const support::Safetensors file(path);

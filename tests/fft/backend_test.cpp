@@ -1,24 +1,14 @@
 #include "ssm/core/random.hpp"
-#include "ssm/fft/eigen.hpp"
-#include "ssm/fft/fftw.hpp"
 #include "support/allocation.hpp"
+#include "support/backends.hpp"
 #include "support/catch.hpp"
 
 #include <cmath>
 #include <numbers>
 #include <thread>
-#include <tuple>
 #include <vector>
 
 using namespace ssm;
-
-template <class Backend, class T>
-struct With {
-  using backend = Backend;
-  using scalar = T;
-};
-using AllBackends = std::tuple<With<fft::EigenBackend, double>, With<fft::EigenBackend, float>,
-                               With<fft::FftwBackend, double>, With<fft::FftwBackend, float>>;
 
 namespace {
 template <class T>
@@ -30,7 +20,7 @@ std::vector<T> noise(Index n) {
 }
 }  // namespace
 
-TEMPLATE_LIST_TEST_CASE("a transform is its definition, and back", "[fft]", AllBackends) {
+TEMPLATE_LIST_TEST_CASE("a transform is its definition, and back", "[fft]", support::AllBackends) {
   using T = typename TestType::scalar;
   STATIC_REQUIRE(fft::Backend<typename TestType::backend, T>);
   const Index n = GENERATE(1, 2, 3, 4, 5, 7, 12, 15, 16, 60, 97, 128);
@@ -50,7 +40,7 @@ TEMPLATE_LIST_TEST_CASE("a transform is its definition, and back", "[fft]", AllB
   for (std::size_t k = 0; k < time.size(); ++k) CHECK(std::abs(back[k] - time[k]) <= eps);
 }
 
-TEMPLATE_LIST_TEST_CASE("a plan refuses spans of another size", "[fft]", AllBackends) {
+TEMPLATE_LIST_TEST_CASE("a plan refuses spans of another size", "[fft]", support::AllBackends) {
   using T = typename TestType::scalar;
   typename TestType::backend::template Plan<T> plan(8);
   std::vector<T> time(8), short_time(7);
@@ -60,7 +50,7 @@ TEMPLATE_LIST_TEST_CASE("a plan refuses spans of another size", "[fft]", AllBack
   CHECK_THROWS_AS(typename TestType::backend::template Plan<T>(0), DomainError);
 }
 
-TEMPLATE_LIST_TEST_CASE("transforms allocate nothing", "[fft]", AllBackends) {
+TEMPLATE_LIST_TEST_CASE("transforms allocate nothing", "[fft]", support::AllBackends) {
   using T = typename TestType::scalar;
   const Index n = GENERATE(15, 16);
   typename TestType::backend::template Plan<T> plan(n);
@@ -72,7 +62,7 @@ TEMPLATE_LIST_TEST_CASE("transforms allocate nothing", "[fft]", AllBackends) {
   CHECK(counter.count() == 0);
 }
 
-TEMPLATE_LIST_TEST_CASE("plans are made and used by many threads at once", "[fft]", AllBackends) {
+TEMPLATE_LIST_TEST_CASE("plans are made and used by many threads at once", "[fft]", support::AllBackends) {
   using T = typename TestType::scalar;
   std::vector<std::thread> threads;
   std::vector<int> wrong(4);
