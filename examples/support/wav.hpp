@@ -33,7 +33,8 @@ inline Recording read_wav(const std::filesystem::path& path) {
   if (!file.read(reinterpret_cast<char*>(head), 8))
     return fail("expected a WAV file, got " + std::to_string(bytes) + " bytes");
   if (std::string(head, head + 4) != "RIFF") return fail("expected a WAV file, got one that does not begin with RIFF");
-  const std::uint64_t promised = 8 + (head[4] | head[5] << 8U | head[6] << 16U | std::uint64_t{head[7]} << 24U);
+  std::uint64_t promised = 8;
+  for (unsigned byte = 0; byte < 4; ++byte) promised += std::uint64_t{head[4 + byte]} << (8 * byte);
   if (bytes < promised)
     return fail("expected " + std::to_string(promised) + " bytes as its header says, got " + std::to_string(bytes) +
                 ": the file is cut off");
