@@ -75,10 +75,15 @@ TEST_CASE("convolution works in place, on strided views, and allocates only to p
 
   conv::Causal<double> one(30, 30);
   Rows<double> y(30, 2);
+  std::vector<Complex<double>> spectrum(static_cast<std::size_t>(one.bins()));
   const support::AllocationCounter counter;
-  one.set_kernel(ConstSequence<double>(K).column(0));
-  one(ConstSequence<double>(u).column(0), Sequence<double>(y).column(0));
+  one.transform(ConstSequence<double>(K).column(0), spectrum);
+  one(spectrum, ConstSequence<double>(u).column(0), Sequence<double>(y).column(0));
   CHECK(counter.count() == 0);
+  one(spectrum, ConstSequence<double>(u).column(0).block(0, 7), Sequence<double>(y).column(1).block(0, 7));  // shorter
+  CHECK((y.col(1).head(7) - expected.col(0).head(7)).cwiseAbs().maxCoeff() <= 1e-12);
+  spectrum.pop_back();
+  CHECK_THROWS_AS(one(spectrum, ConstSequence<double>(u).column(0), Sequence<double>(y).column(0)), ShapeError);
 }
 
 TEST_CASE("convolution refuses sizes that disagree", "[conv]") {

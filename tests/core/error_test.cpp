@@ -10,4 +10,7 @@ TEST_CASE("errors say what was expected and what came", "[core]") {
   CHECK_NOTHROW(ssm::detail::require_positive("dt", 1e-300));
   for (const double bad : {0.0, -1.0, std::numeric_limits<double>::infinity(), std::nan("")})
     CHECK_THROWS_AS(ssm::detail::require_positive("dt", bad), ssm::DomainError);
+  CHECK_NOTHROW(ssm::detail::require_range("dt", 0.1, 0.1));
+  CHECK_THROWS_AS(ssm::detail::require_range("dt", 0.2, 0.1), ssm::DomainError);
+  CHECK_THROWS_AS(ssm::detail::require_range("dt", 0.0, 0.1), ssm::DomainError);
 }

@@ -37,3 +37,16 @@ TEST_CASE("uniform deviates stay within their range", "[core]") {
     CHECK((u >= -2 && u < 3 && dt >= 1e-3 * (1 - 1e-12) && dt <= 1e-1));
   }
 }
+
+TEST_CASE("truncated normal deviates stay within their bounds and have variance 1", "[core]") {
+  ssm::Random random(4);
+  const int count = 100'000;
+  double square = 0, largest = 0;
+  for (int i = 0; i < count; ++i) {
+    const double x = random.truncated_normal();
+    square += x * x;
+    largest = std::max(largest, std::abs(x));
+  }
+  CHECK(largest <= 2 / 0.87962566103423978);
+  CHECK(std::abs(square / count - 1) < 0.015);
+}

@@ -1,4 +1,5 @@
 #include "ssm/discretize/bilinear.hpp"
+#include "ssm/discretize/dense.hpp"
 #include "support/golden.hpp"
 #include "system/random_system.hpp"
 

@@ -1,4 +1,5 @@
 #include "ssm/discretize/zero_order_hold.hpp"
+#include "ssm/discretize/dense.hpp"
 #include "support/catch.hpp"
 #include "system/random_system.hpp"
 
@@ -10,13 +11,6 @@ DiagonalSystem<double> random_diagonal(Index N) {
   return {N, system.Lambda, system.B, system.C};
 }
 }  // namespace
-
-TEST_CASE("two half steps with the input held are one whole step", "[discretize]") {
-  const auto system = dense(random_diagonal(6));
-  const auto whole = discretize(ZeroOrderHold{}, system, 0.2), half = discretize(ZeroOrderHold{}, system, 0.1);
-  CHECK((half.A_bar * half.A_bar - whole.A_bar).cwiseAbs().maxCoeff() <= 1e-13);
-  CHECK((half.A_bar * half.B_bar + half.B_bar - whole.B_bar).cwiseAbs().maxCoeff() <= 1e-13);
-}
 
 TEST_CASE("the diagonal zero-order hold is the dense one", "[discretize]") {
   const Index N = GENERATE(1, 2, 7);

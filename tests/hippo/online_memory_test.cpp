@@ -1,5 +1,6 @@
 #include "ssm/hippo/online_memory.hpp"
-#include "ssm/discretize/bilinear.hpp"
+#include "hippo/all_measures.hpp"
+#include "ssm/discretize/dense.hpp"
 #include "support/allocation.hpp"
 #include "support/golden.hpp"
 #include "support/tolerance.hpp"
@@ -7,19 +8,90 @@
 using namespace ssm;
 using Memory = hippo::OnlineMemory<hippo::LegS>;
 
-TEST_CASE("the O(N) update is the dense bilinear step", "[hippo]") {
-  const Index N = GENERATE(1, 2, 5, 32);
-  Memory memory(N);
-  const DenseSystem<double> system{hippo::transition(hippo::LegS{}, N), hippo::input(hippo::LegS{}, N),
-                                   Eigen::MatrixXd::Zero(1, N)};
+namespace {
+
+template <class Measure>
+hippo::OnlineMemory<Measure> memory_of(Index N, double window) {
+  if constexpr (std::is_same_v<Measure, hippo::LegS>) {
+    return hippo::OnlineMemory<Measure>(N);
+  } else {
+    return hippo::OnlineMemory<Measure>(N, window);
+  }
+}
+/// How fast time runs in the measure's matrix, at time t.
+template <class Measure>
+double pace(double window, double t) {
+  return std::is_same_v<Measure, hippo::LegS> ? 1 / t : hippo::Basis<Measure>::extent / window;
+}
+template <class Measure>
+DenseSystem<double> system_of(Index N) {
+  return {hippo::transition(Measure{}, N), hippo::input(Measure{}, N), Eigen::MatrixXd::Zero(1, N)};
+}
+
+template <class Measure, class Method>
+void check_update(Index N, Method method) {
+  const double window = 30;
+  auto memory = memory_of<Measure>(N, window);
   Eigen::VectorXd c = Eigen::VectorXd::Zero(N);
   for (int k = 1; k <= 50; ++k) {
-    const double sample = std::sin(0.3 * k);
-    memory.update(sample);
-    const auto step = discretize(Bilinear{}, system, 1.0 / k);
+    const double sample = std::sin(0.3 * k), duration = k % 3 == 0 ? 0.4 : 1;  // uneven
+    memory.update(sample, method, duration);
+    const auto step = discretize(method, system_of<Measure>(N), duration * pace<Measure>(window, memory.time()));
     c = step.A_bar * c + step.B_bar * sample;
     CHECK((memory.coefficients() - c).cwiseAbs().maxCoeff() <= tolerance::matrix(N) * 16);
   }
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("the O(N) update is the dense step, also when uneven", "[hippo]", AllMeasures) {
+  const Index N = GENERATE(1, 2, 5, 32);
+  CAPTURE(N);
+  check_update<TestType>(N, Bilinear{});
+  check_update<TestType>(N, BackwardEuler{});
+  if (N <= 2) check_update<TestType>(N, ForwardEuler{});  // unstable beyond
+}
+
+TEMPLATE_LIST_TEST_CASE("the rate of change is the measure's equation", "[hippo]", AllMeasures) {
+  const Index N = 8;
+  const double window = 3, step = 1e-4;
+  const auto f = [](double t) { return std::sin(t) + 0.3 * std::cos(5 * t); };
+  auto memory = memory_of<TestType>(N, window);
+  for (int k = 0; k < 20'000; ++k) memory.update(f((k + 0.5) * step), step);
+  const Eigen::VectorXd before = memory.coefficients();
+  memory.update(f(memory.time() + step / 2), step);
+  const double middle = memory.time() - step / 2;
+  const Eigen::VectorXd rate = (memory.coefficients() - before) / step, c = (memory.coefficients() + before) / 2;
+  const auto system = system_of<TestType>(N);
+  const Eigen::VectorXd expected = pace<TestType>(window, middle) * (system.A * c + system.B * f(middle));
+  CHECK((rate - expected).cwiseAbs().maxCoeff() <= 1e-3 * expected.cwiseAbs().maxCoeff());
+}
+
+TEST_CASE("a memory sees the past at chosen times", "[hippo]") {
+  const double step = 0.05, window = 20;
+  const auto f = [](double t) { return std::sin(2 * std::numbers::pi * t / 10); };  // twice a window: Fourier's case
+  hippo::OnlineMemory<hippo::LegS> whole(80);
+  hippo::OnlineMemory<hippo::LegT> legendre(40, window);
+  hippo::OnlineMemory<hippo::LagT> laguerre(100, 1);
+  hippo::OnlineMemory<hippo::Fourier> fourier(41, window);
+  for (int k = 0; k < 2000; ++k) {
+    const double sample = f((k + 0.5) * step);
+    whole.update(sample, step);
+    legendre.update(sample, step);
+    laguerre.update(sample, step);
+    fourier.update(sample, step);
+  }
+  for (const double age : {1.0, 3.7, 9.0, 15.0}) {
+    const std::vector<double> time{100 - age};
+    CAPTURE(age);
+    CHECK(std::abs(whole.reconstruct(time)[0] - f(time[0])) < 0.05);
+    CHECK(std::abs(legendre.reconstruct(time)[0] - f(time[0])) < 0.02);
+    CHECK(std::abs(fourier.reconstruct(time)[0] - f(time[0])) < 0.1);
+    if (age < 10) CHECK(std::abs(laguerre.reconstruct(time)[0] - f(time[0])) < 0.25);  // converges slowly
+  }
+  CHECK(legendre.oldest() == Approx(80));
+  CHECK_THROWS_AS(legendre.reconstruct(std::vector<double>{79.0}), DomainError);
+  CHECK_NOTHROW(whole.reconstruct(std::vector<double>{0.0}));
 }
 
 TEST_CASE("a polynomial of the past is remembered", "[hippo]") {
@@ -34,8 +106,8 @@ TEST_CASE("a polynomial of the past is remembered", "[hippo]") {
   CHECK(memory.count() == L);
 }
 
-TEST_CASE("an update allocates nothing", "[hippo]") {
-  Memory memory(64);
+TEMPLATE_LIST_TEST_CASE("an update allocates nothing", "[hippo]", AllMeasures) {
+  auto memory = memory_of<TestType>(64, 100);
   const support::AllocationCounter counter;
   for (int k = 0; k < 10; ++k) memory.update(1.0);
   CHECK(counter.count() == 0);
@@ -43,8 +115,12 @@ TEST_CASE("an update allocates nothing", "[hippo]") {
 
 TEST_CASE("an online memory refuses what has no meaning", "[hippo]") {
   CHECK_THROWS_AS(Memory(0), DomainError);
+  CHECK_THROWS_AS(hippo::OnlineMemory<hippo::LegT>(0, 1), DomainError);
+  CHECK_THROWS_AS(hippo::OnlineMemory<hippo::LegT>(4, -1), DomainError);
   Memory memory(4);
   CHECK_THROWS_AS(memory.reconstruct(), DomainError);
+  for (const double duration : {0.0, -1.0, std::nan("")}) CHECK_THROWS_AS(memory.update(1.0, duration), DomainError);
+  CHECK(memory.count() == 0);
   memory.update(1.0);
   const std::vector<double> late{1.5};
   CHECK_THROWS_WITH(memory.reconstruct(late), "time to reconstruct: expected within 0..1, got 1.5");

@@ -1,4 +1,5 @@
 #include "ssm/kernel/generating_function.hpp"
+#include "ssm/discretize/dense.hpp"
 #include "ssm/fft/fftw.hpp"
 #include "ssm/hippo/nplr.hpp"
 #include "ssm/kernel/krylov.hpp"

@@ -1,5 +1,7 @@
 #include "ssm/kernel/krylov.hpp"
+#include "ssm/discretize/bilinear.hpp"
 #include "support/catch.hpp"
+#include "system/random_system.hpp"
 
 using namespace ssm;
 
@@ -16,4 +18,14 @@ TEST_CASE("a kernel has one input and one output", "[kernel]") {
   const DiscreteDenseSystem<double> system{Matrix<double>::Zero(2, 2), Matrix<double>::Zero(2, 3),
                                            Matrix<double>::Zero(1, 2)};
   CHECK_THROWS_WITH(kernel::krylov(system, 5), "inputs of the system: expected 1, got 3");
+}
+
+TEST_CASE("repeated squaring gives the Krylov kernel", "[kernel]") {
+  const Index N = GENERATE(1, 2, 9, 33), length = GENERATE(0, 1, 2, 3, 64, 65, 100);
+  const auto system = dense(discretize(Bilinear{}, support::random_dplr(N, 1, 17), 0.07));
+  const auto exact = kernel::krylov(system, length), K = kernel::krylov_by_squaring(system, length);
+  CAPTURE(N, length);
+  REQUIRE(K.size() == length);
+  if (length > 0) CHECK((K - exact).cwiseAbs().maxCoeff() <= 1e-12 * exact.cwiseAbs().maxCoeff());
+  CHECK_THROWS_AS(kernel::krylov_by_squaring(system, -1), DomainError);
 }

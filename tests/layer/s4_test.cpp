@@ -1,5 +1,7 @@
 #include "ssm/layer/s4.hpp"
+#include "layer/any_layer.hpp"
 #include "layer/laws.hpp"
+#include "ssm/discretize/dense.hpp"
 #include "ssm/fft/fftw.hpp"
 #include "ssm/kernel/krylov.hpp"
 
@@ -123,5 +125,6 @@ TEST_CASE("a mode that stands still, decays slowly or is very fast keeps the mod
   parameters.log_dt(0) = std::log(0.05);
   CAPTURE(A_re_log, A_im);
   const S4<double> layer(parameters);
-  laws::another_mode_is_the_default(layer, mode::convolution{});
+  const auto any = support::AnyLayer<double>::of(layer);
+  laws::another_mode_is_the_default(any, support::AnyLayer<double>::of(layer, mode::convolution{}));
 }

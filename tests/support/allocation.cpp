@@ -83,5 +83,6 @@ AllocationCounter::AllocationCounter() {
 }
 std::size_t AllocationCounter::count() const { return allocations; }
 std::ptrdiff_t AllocationCounter::peak_bytes() const { return peak; }
+std::ptrdiff_t AllocationCounter::held_bytes() const { return held; }
 
 }  // namespace support

@@ -10,6 +10,8 @@ class AllocationCounter {
   AllocationCounter();
   std::size_t count() const;
   std::ptrdiff_t peak_bytes() const;
+  /// Held now.
+  std::ptrdiff_t held_bytes() const;
 };
 
 }  // namespace support

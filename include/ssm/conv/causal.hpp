@@ -20,45 +20,56 @@ namespace ssm::conv {
 /// errors of a loud sample reach back at eps of the peak. A NaN or inf would reach everywhere, so it is taken out: as
 /// far as the kernel carries it, and nowhere else, y is NaN.
 ///
-/// Made once for (L, M); applying it allocates nothing. One thread at a time.
+/// Made once for (L, M): the transforms' tables and buffers. Kernels are kept by the caller as spectra, and applying
+/// one allocates nothing. One thread at a time.
 template <std::floating_point T, fft::Backend<T> Backend = fft::EigenBackend>
 class Causal {
  public:
-  /// @param length         L, steps of u and y      >= 0
-  /// @param kernel_length  M, samples of a kernel   >= 0, also longer than u
+  /// @param length         L, most steps of u and y   >= 0
+  /// @param kernel_length  M, samples of a kernel     >= 0, also longer than u
   /// @throws               DomainError if a length is negative
   Causal(Index length, Index kernel_length)
       : length_(length), kernel_length_(kernel_length), plan_(transform_length(length, kernel_length)) {
     time_.resize(static_cast<std::size_t>(plan_.size()));
-    kernel_spectrum_.resize(static_cast<std::size_t>(plan_.size() / 2 + 1));
-    spectrum_.resize(kernel_spectrum_.size());
+    spectrum_.resize(static_cast<std::size_t>(bins()));
   }
 
-  /// Transforms a kernel of M samples; it stays until the next one.       O((L + M) log(L + M))
-  /// @throws ShapeError if `K` is not one column of M samples
-  void set_kernel(ConstSequence<T> K) {
+  /// Points of the transform.
+  Index points() const noexcept { return plan_.size(); }
+  /// Numbers that a kernel's spectrum has.
+  Index bins() const noexcept { return plan_.size() / 2 + 1; }
+  /// Bytes of the buffers; what the backend's tables take comes on top.
+  Index bytes() const noexcept {
+    return points() * static_cast<Index>(sizeof(T)) + bins() * static_cast<Index>(sizeof(Complex<T>));
+  }
+
+  /// Spectrum of a kernel of M samples.                                    O((L + M) log(L + M))
+  /// @throws ShapeError if `K` is not one column of M samples or `spectrum` has not bins() numbers
+  void transform(ConstSequence<T> K, std::span<Complex<T>> spectrum) {
     ssm::detail::require_size("channels of the kernel", 1, K.features());
     ssm::detail::require_size("length of the kernel", kernel_length_, K.length());
     load(K, std::min(K.length(), length_));
-    plan_.forward(time_, kernel_spectrum_);
+    plan_.forward(time_, spectrum);
   }
 
-  /// y = K * u. u and y may be the same memory.                            O((L + M) log(L + M))
-  /// @throws ShapeError if u or y is not one column of L steps
-  void operator()(ConstSequence<T> u, Sequence<T> y) {
+  /// y = K * u, K by its spectrum. u and y may be the same memory.         O((L + M) log(L + M))
+  /// @throws ShapeError if u or y is not one column of at most L steps
+  void operator()(std::span<const Complex<T>> kernel, ConstSequence<T> u, Sequence<T> y) {
     ssm::detail::require_same_shape<T>(u, y, 1);
-    ssm::detail::require_size("length of u", length_, u.length());
-    load(u, length_);
+    ssm::detail::require_size("bins of the kernel's spectrum", bins(), static_cast<Index>(kernel.size()));
+    if (u.length() > length_)
+      throw ShapeError(ssm::detail::message("length of u: expected at most ", length_, ", got ", u.length()));
+    load(u, u.length());
     std::replace_if(
-        time_.begin(), time_.begin() + length_, [](T value) { return !std::isfinite(value); }, T(0));
+        time_.begin(), time_.begin() + u.length(), [](T value) { return !std::isfinite(value); }, T(0));
     plan_.forward(time_, spectrum_);
     for (std::size_t j = 0; j < spectrum_.size(); ++j) {
       const T ar = spectrum_[j].real(), ai = spectrum_[j].imag();
-      const T br = kernel_spectrum_[j].real(), bi = kernel_spectrum_[j].imag();
+      const T br = kernel[j].real(), bi = kernel[j].imag();
       spectrum_[j] = {ar * br - ai * bi, ar * bi + ai * br};
     }
     plan_.inverse(spectrum_, time_);
-    for (Index k = 0, reach = 0; k < length_; ++k) {  // how many more outputs hear the last sample that is not finite
+    for (Index k = 0, reach = 0; k < u.length(); ++k) {  // how many more outputs hear the last that is not finite
       reach = std::isfinite(u(k, 0)) ? std::max<Index>(reach - 1, 0) : kernel_length_;
       y(k, 0) = reach > 0 ? std::numeric_limits<T>::quiet_NaN() : time_[static_cast<std::size_t>(k)];
     }
@@ -78,7 +89,7 @@ class Causal {
   Index length_, kernel_length_;
   typename Backend::template Plan<T> plan_;
   std::vector<T> time_;
-  std::vector<Complex<T>> kernel_spectrum_, spectrum_;
+  std::vector<Complex<T>> spectrum_;
 };
 
 /// Causal convolution of every channel of u with its own kernel.
@@ -93,9 +104,10 @@ requires fft::Backend<Backend, T>
 void causal(ConstSequence<T> u, ConstSequence<T> K, Sequence<T> y) {
   ssm::detail::require_same_shape<T>(u, y, K.features());
   Causal<T, Backend> convolution(u.length(), K.length());
+  std::vector<Complex<T>> spectrum(static_cast<std::size_t>(convolution.bins()));
   for (Index h = 0; h < u.features(); ++h) {
-    convolution.set_kernel(K.column(h));
-    convolution(u.column(h), y.column(h));
+    convolution.transform(K.column(h), spectrum);
+    convolution(spectrum, u.column(h), y.column(h));
   }
 }
 

@@ -3,6 +3,7 @@
 #include "ssm/core/error.hpp"
 
 #include <array>
+#include <cmath>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -32,6 +33,8 @@ class Array {
   Index size() const noexcept { return static_cast<Index>(values_.size()); }
   const std::array<Index, 3>& shape() const noexcept { return shape_; }
 
+  std::span<T> values() noexcept { return values_; }
+  std::span<const T> values() const noexcept { return values_; }
   T* data() noexcept { return values_.data(); }
   const T* data() const noexcept { return values_.data(); }
   auto begin() noexcept { return values_.begin(); }
@@ -70,6 +73,14 @@ void require_shape(std::string_view what, const Array<T>& array, Index rows, Ind
   if (got != std::array<Index, 3>{rows, columns, depth})
     throw ShapeError(message(what, ": expected shape (", rows, ", ", columns, ", ", depth, "), got (", got[0], ", ",
                              got[1], ", ", got[2], ")"));
+}
+
+/// @throws DomainError that names the first number which is not finite
+template <class Number>
+void require_finite(std::string_view what, const Array<Number>& array) {
+  for (const auto& value : array)
+    if (!std::isfinite(std::real(value)) || !std::isfinite(std::imag(value)))
+      throw DomainError(message(what, ": expected finite numbers, got ", value));
 }
 
 }  // namespace detail

@@ -52,5 +52,13 @@ void require_positive(std::string_view what, T value) {
     throw DomainError(message(what, ": expected a positive finite number, got ", value));
 }
 
+/// @throws DomainError unless 0 < low <= high, both finite
+template <class T>
+void require_range(std::string_view what, T low, T high) {
+  require_positive(what, low);
+  require_positive(what, high);
+  if (!(high >= low)) throw DomainError(message(what, ": expected a range, got ", low, "..", high));
+}
+
 }  // namespace detail
 }  // namespace ssm

@@ -8,6 +8,9 @@ namespace ssm {
 /// Sizes, strides and positions: signed, as wide as a pointer (the same type as Eigen::Index).
 using Index = std::ptrdiff_t;
 
+/// A size that is not known at compile time: `S4D<float, 64>` has 64 states, `S4D<float, dynamic>` has its parameters'.
+inline constexpr Index dynamic = -1;
+
 /// Complex numbers at the interface. Loops split them into real and imaginary arrays.
 template <class T>
 using Complex = std::complex<T>;

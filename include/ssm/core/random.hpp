@@ -44,6 +44,13 @@ class Random {
     }
   }
 
+  /// Normal cut off beyond two standard deviations and widened again to variance 1.
+  double truncated_normal() {
+    constexpr double deviation = 0.87962566103423978;  // of the normal distribution on [-2, 2]
+    for (;;)
+      if (const double x = normal(); std::abs(x) <= 2) return x / deviation;
+  }
+
  private:
   /// True with probability exp(-1/2): the length of a run 1/2 > u1 > u2 > ... is even (von Neumann).
   bool exp_minus_half() {

@@ -1,59 +1,16 @@
 #pragma once
 
-#include "ssm/discretize/method.hpp"
+#include "ssm/discretize/mode.hpp"
 #include "ssm/system/dplr.hpp"
-
-#include <Eigen/LU>
+#include "ssm/system/small_solve.hpp"
 
 namespace ssm {
 
-/// Bilinear discretization of a dense system.
-///
-///     A_bar = (I - dt/2 A)^-1 (I + dt/2 A)          B_bar = (I - dt/2 A)^-1 dt B
-///
-/// S4, arXiv:2111.00396, equation 3.
-///
-/// @param system   A (N, N), B (N, inputs), C (outputs, N)
-/// @param dt       time step                     s, > 0
-/// @throws         ShapeError if the sizes disagree; DomainError if dt is not positive and finite
-/// @note           O(N^3)
+/// One mode, for a step z = dt Lambda: A_bar = (1 + z/2) / (1 - z/2), gain = 1 / (1 - z/2).
 template <class T>
-DiscreteDenseSystem<T> discretize(Bilinear, const DenseSystem<T>& system, T dt) {
-  system.check();
-  detail::require_positive("dt", dt);
-  const Matrix<T> I = Matrix<T>::Identity(system.states(), system.states());
-  const Eigen::PartialPivLU<Matrix<T>> backward(I - dt / 2 * system.A);
-  return {backward.solve(I + dt / 2 * system.A), backward.solve(dt * system.B), system.C};
-}
-
-/// Bilinear discretization of a diagonal system, with a step for each mode.
-///
-///     Lambda_bar = (1 + dt/2 Lambda) / (1 - dt/2 Lambda)          B_bar = dt B / (1 - dt/2 Lambda)
-///
-/// S5, arXiv:2208.04933, appendix.
-///
-/// @param system   Lambda (M), B (M, inputs), C (outputs, M)
-/// @param dt       step of each mode      (M)    s, > 0
-/// @throws         ShapeError if the sizes disagree; DomainError if a dt is not positive and finite
-/// @note           O(M inputs)
-template <class T>
-DiscreteDiagonalSystem<T> discretize(Bilinear, const DiagonalSystem<T>& system, const Vector<T>& dt) {
-  system.check();
-  detail::require_size("steps dt", system.modes(), dt.size());
-  DiscreteDiagonalSystem<T> discrete{system.states, system.Lambda, system.B, system.C};
-  for (Index n = 0; n < system.modes(); ++n) {
-    detail::require_positive("dt", dt(n));
-    const Complex<T> half = dt(n) / 2 * system.Lambda(n), backward = T(1) / (T(1) - half);
-    discrete.Lambda_bar(n) = (T(1) + half) * backward;
-    discrete.B_bar.row(n) *= dt(n) * backward;
-  }
-  return discrete;
-}
-
-/// The same step for all modes.
-template <class T>
-DiscreteDiagonalSystem<T> discretize(Bilinear method, const DiagonalSystem<T>& system, T dt) {
-  return discretize(method, system, Vector<T>(Vector<T>::Constant(system.modes(), dt)));
+DiscreteMode<T> discretize_mode(Bilinear, Complex<T> z) {
+  const Complex<T> half = z / T(2), backward = T(1) / (T(1) - half);
+  return {(T(1) + half) * backward, z * backward, backward};
 }
 
 /// Bilinear discretization of a diagonal plus low rank system, by Woodbury's identity: no N x N matrix is made.
@@ -80,10 +37,10 @@ DiscreteDplrSystem<T> discretize(Bilinear, const DplrSystem<T>& system, T dt) {
       total += static_cast<T>(multiplicity(n, system.states)) * (std::conj(system.P(n, r)) * D(n) * x(n)).real();
     return total;
   };
-  RankMatrix<T> inner = RankMatrix<T>::Identity(R, R);
+  RankMatrix<T> inner = RankMatrix<T>::Identity(R, R), W = inner;
   for (Index r = 0; r < R; ++r)
     for (Index s = 0; s < R; ++s) inner(r, s) += dt / 2 * sum(r, system.P.col(s));
-  const RankMatrix<T> W = inner.inverse();
+  detail::solve_small(inner, W);
 
   DiscreteDplrSystem<T> discrete{
       system.states, Vector<Complex<T>>(M), Matrix<Complex<T>>(M, R), Matrix<Complex<T>>(M, R), Vector<Complex<T>>(M),

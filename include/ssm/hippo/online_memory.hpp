@@ -1,49 +1,60 @@
 #pragma once
 
 #include "ssm/discretize/method.hpp"
-#include "ssm/hippo/measure.hpp"
+#include "ssm/hippo/basis.hpp"
+#include "ssm/hippo/operator.hpp"
 
 #include <span>
 #include <vector>
 
 namespace ssm::hippo {
 
-/// A memory of the whole past in N numbers, updated in O(N) a sample.
-template <class Measure>
-class OnlineMemory;
+/// A memory of the past in N numbers: the coefficients of its best approximation under a measure, updated sample by
+/// sample.
+///
+///     LegS      c' = (A c + B f) / t          the whole past, stretched over [0, t]
+///     others    c' = (A c + B f) / scale      a window that slides, or for LagT a past that fades
+///
+/// HiPPO, arXiv:2008.07669, section 2 and appendix D (the measures), section 3 (LegS). Every update costs O(N): the
+/// matrices are running sums (hippo/operator.hpp). Time is counted in the caller's unit; an update takes 1 of it, or as
+/// much as it is told, so samples may be uneven.
+template <Measure M>
+class OnlineMemory {
+  static constexpr bool scaled = std::same_as<M, LegS>;
 
-/// HiPPO-LegS: the coefficients of the past, stretched over [0, k], in the basis sqrt(2n+1) P_n(2s - 1), 0 <= s <= 1.
-///
-///     c' = (A c + B f) / t,   discretized with steps t = k:   bilinear (I - A/2k) c_k = (I + A/2k) c_{k-1} + B f_k / k
-///
-/// HiPPO, arXiv:2008.07669, section 3 (Theorem 2, Proposition 3). A is lower triangular of rank one below its diagonal,
-/// so a product or a substitution is one running sum.
-template <>
-class OnlineMemory<LegS> {
  public:
   /// @param coefficients   N                       >= 1
   /// @throws               DomainError if N < 1
-  explicit OnlineMemory(Index coefficients) {
-    detail::require_at_least("coefficients of an online memory", 1, coefficients);
-    c_ = Eigen::VectorXd::Zero(coefficients);
-    root_ = input(LegS{}, coefficients);
-  }
+  explicit OnlineMemory(Index coefficients) requires scaled : OnlineMemory(coefficients, 1.0, 1.0) {}
+
+  /// @param coefficients   N                       >= 1
+  /// @param window         length of the window (LegT, Fourier), or time in which the past fades by 1/e^(1/2) (LagT)
+  /// @throws               DomainError if N < 1 or the window is not positive and finite
+  OnlineMemory(Index coefficients, double window) requires(!scaled)
+      : OnlineMemory(coefficients, window, window / Basis<M>::extent) {}
 
   Index size() const noexcept { return c_.size(); }
   /// Samples so far.
   Index count() const noexcept { return count_; }
+  /// Time that they took.
+  double time() const noexcept { return time_; }
   /// c (N), newest.
   const Eigen::VectorXd& coefficients() const noexcept { return c_; }
 
-  /// Takes one sample. Allocates nothing.                                  O(N)
-  void update(double sample, Bilinear = {}) noexcept { advance(sample, 0.5, 0.5); }
-  void update(double sample, BackwardEuler) noexcept { advance(sample, 0, 1); }
-  /// Stable only after the first N or so samples: begin with another.
-  void update(double sample, ForwardEuler) noexcept { advance(sample, 1, 0); }
+  /// Takes one sample that lasted `duration`. Allocates nothing.            O(N)
+  ///
+  ///     (I - s A) c_new = (I + s A) c + 2 s B f,   s = duration / (2 t_new)   (LegS)   or duration / (2 scale)
+  ///
+  /// @throws DomainError if the duration is not positive and finite; nothing has changed then
+  void update(double sample, double duration = 1) { update(sample, Bilinear{}, duration); }
+  void update(double sample, Bilinear, double duration = 1) { advance(sample, duration, 0.5); }
+  void update(double sample, BackwardEuler, double duration = 1) { advance(sample, duration, 1); }
+  /// Unstable where a step is long against N: LegS needs another method for its first N or so samples.
+  void update(double sample, ForwardEuler, double duration = 1) { advance(sample, duration, 0); }
 
   /// What the coefficients say of the past.
   ///
-  /// @param times   in samples since the beginning, 0 <= time <= count(); sample k (from 0) is centred at k + 1/2
+  /// @param times   since the beginning, 0 <= time <= time(), and for LegT and Fourier no older than the window
   /// @return        one value each
   /// @throws        DomainError if there was no sample yet or a time is outside
   /// @note          O(N) each
@@ -51,51 +62,52 @@ class OnlineMemory<LegS> {
     if (count_ == 0) throw DomainError("online memory: expected at least one sample before reconstructing, got none");
     std::vector<double> values;
     values.reserve(times.size());
-    const auto end = static_cast<double>(count_);
+    const double first = oldest();
     for (const double time : times) {
-      if (!(time >= 0 && time <= end))
-        throw DomainError(detail::message("time to reconstruct: expected within 0..", count_, ", got ", time));
-      values.push_back(evaluate(2 * time / end - 1));
+      if (!(time >= first && time <= time_))
+        throw DomainError(
+            ssm::detail::message("time to reconstruct: expected within ", first, "..", time_, ", got ", time));
+      values.push_back(Basis<M>::evaluate(c_, (time_ - time) / (scaled ? time_ : scale_)));
     }
     return values;
   }
-  /// The past at the centre of every sample, oldest first, (count()).      O(N count())
-  std::vector<double> reconstruct() const {
+  /// The past at the centre of each sample, oldest first, where all lasted 1.      (count())     O(N count())
+  std::vector<double> reconstruct() const requires scaled {
     std::vector<double> centres(static_cast<std::size_t>(count_));
     for (std::size_t k = 0; k < centres.size(); ++k) centres[k] = static_cast<double>(k) + 0.5;
     return reconstruct(centres);
   }
+  /// The earliest time that can be reconstructed.
+  double oldest() const noexcept {
+    if constexpr (std::same_as<M, LegT> || std::same_as<M, Fourier>) return std::max(0.0, time_ - window_);
+    return 0;
+  }
 
  private:
-  /// (I - implicit A/k) c_k = (I + explicit A/k) c_{k-1} + B f/k, with (A c)_n = -root_n sum_(m<n) root_m c_m - (n+1)
-  /// c_n.
-  void advance(double sample, double explicit_part, double implicit_part) noexcept {
-    const double step = 1 / static_cast<double>(++count_);
-    double old_sum = 0, new_sum = 0;
-    for (Index n = 0; n < size(); ++n) {
-      const double old = c_(n), root = root_(n), decay = static_cast<double>(n + 1);
-      const double right = old - explicit_part * step * (root * old_sum + decay * old) + step * root * sample;
-      c_(n) = (right - implicit_part * step * root * new_sum) / (1 + implicit_part * step * decay);
-      old_sum += root * old;
-      new_sum += root * c_(n);
-    }
+  OnlineMemory(Index coefficients, double window, double scale)
+      : window_(window), scale_(scale), A_(at_least_one(coefficients)), B_(input(M{}, coefficients)) {
+    ssm::detail::require_positive("window of an online memory", window);
+    c_ = right_ = Eigen::VectorXd::Zero(coefficients);
+  }
+  static Index at_least_one(Index coefficients) {
+    ssm::detail::require_at_least("coefficients of an online memory", 1, coefficients);
+    return coefficients;
   }
 
-  /// sum_n c_n sqrt(2n+1) P_n(x), by the three-term recurrence of Legendre's polynomials.
-  double evaluate(double x) const noexcept {
-    double value = 0, previous = 0, current = 1;
-    for (Index n = 0; n < size(); ++n) {
-      value += c_(n) * root_(n) * current;
-      const auto degree = static_cast<double>(n);
-      const double next = ((2 * degree + 1) * x * current - degree * previous) / (degree + 1);
-      previous = current;
-      current = next;
-    }
-    return value;
+  void advance(double sample, double duration, double implicit_part) {
+    ssm::detail::require_positive("duration of a sample", duration);
+    time_ += duration;
+    ++count_;
+    const double step = duration / (scaled ? time_ : scale_);
+    A_.multiply(c_, right_);
+    for (Index n = 0; n < size(); ++n) c_(n) += step * ((1 - implicit_part) * right_(n) + B_(n) * sample);
+    if (implicit_part > 0) A_.solve(implicit_part * step, c_);
   }
 
+  double window_, scale_, time_ = 0;
   Index count_ = 0;
-  Eigen::VectorXd c_, root_;
+  Operator<M> A_;
+  Eigen::VectorXd B_, c_, right_;
 };
 
 }  // namespace ssm::hippo

@@ -29,11 +29,19 @@ class CauchySums {
   /// @param system    Lambda (M), P (M, R), B (M)
   /// @param C_tilde   C~ (M), see truncated_output
   CauchySums(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde)
-      : rho_(system.Lambda.real()), omega_(system.Lambda.imag()), width_(1 + system.rank()) {
+      : rho_(system.modes()), omega_(system.modes()), width_(1 + system.rank()) {
     const Index M = system.modes();
     Matrix<Complex<double>> left(M, width_), right(M, width_);
-    left << C_tilde.transpose(), system.P.conjugate();
-    right << system.B, system.P;
+    for (Index n = 0; n < M; ++n) {
+      rho_(n) = system.Lambda(n).real();
+      omega_(n) = system.Lambda(n).imag();
+      left(n, 0) = C_tilde(n);
+      right(n, 0) = system.B(n);
+      for (Index r = 1; r < width_; ++r) {
+        left(n, r) = std::conj(system.P(n, r - 1));
+        right(n, r) = system.P(n, r - 1);
+      }
+    }
     v_re_.resize(width_ * width_, M);
     v_im_.resize(width_ * width_, M);
     for (Index n = 0; n < M; ++n) {

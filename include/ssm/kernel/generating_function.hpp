@@ -1,11 +1,10 @@
 #pragma once
 
+#include "ssm/core/gemm.hpp"
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/fft/eigen.hpp"
 #include "ssm/fft/length.hpp"
 #include "ssm/kernel/cauchy.hpp"
-
-#include <Eigen/LU>
 
 #include <numbers>
 
@@ -36,19 +35,25 @@ struct Circle {
 inline RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<double>& system, Circle circle) {
   const DiscreteDenseSystem<double> real = dense(system);
   const Index M = system.modes(), odd = system.states % 2;
-  RowVector<double> row = real.C, next(row.size());
-  Matrix<double> power = real.A_bar, square(power.rows(), power.cols());
+  const Index N = system.states;
+  RowVector<double> row = real.C, next(N);
+  Matrix<double> power = real.A_bar, square(N, N);
+  Gemm<double> gemm(N, N, N);
   for (Index bits = circle.length; bits > 0; bits >>= 1) {
     if (bits & 1) {
-      next.noalias() = row * power;
+      for (Index n = 0; n < N; ++n) {
+        next(n) = 0;
+        for (Index m = 0; m < N; ++m) next(n) += row(m) * power(m, n);
+      }
       row.swap(next);
     }
     if (bits > 1) {
-      square.noalias() = power * power;
+      square.setZero();
+      gemm.add_product(N, N, N, {power.data(), N}, {power.data(), N}, {square.data(), N});
       power.swap(square);
     }
   }
-  row = real.C - circle.damping * row;
+  for (Index n = 0; n < N; ++n) row(n) = real.C(0, n) - circle.damping * row(n);
   RowVector<Complex<double>> C_tilde(M);  // back from (2 Re, -2 Im)
   for (Index n = 0; n < M; ++n)
     C_tilde(n) = n < odd ? Complex<double>(row(n)) : Complex<double>(row(n) / 2, -row(M - odd + n) / 2);
@@ -99,9 +104,8 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
           PB(a) = sums(j, (1 + a) * width);
           for (Index b = 0; b < R; ++b) inner(a, b) = sums(j, (1 + a) * width + 1 + b) + (a == b ? 1.0 : 0.0);
         }
-        const Eigen::PartialPivLU<RankMatrix<Complex<double>>> lu(inner);
-        const RankVector<Complex<double>> solved = lu.solve(PB);
-        for (Index a = 0; a < R; ++a) value -= CP(a) * solved(a);
+        ssm::detail::solve_small(inner, PB);
+        for (Index a = 0; a < R; ++a) value -= CP(a) * PB(a);
       }
       spectrum[static_cast<std::size_t>(first + j)] = factors[static_cast<std::size_t>(j)] * value;
     }

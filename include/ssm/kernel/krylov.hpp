@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/core/gemm.hpp"
 #include "ssm/system/dense.hpp"
 
 namespace ssm::kernel {
@@ -27,6 +28,37 @@ Vector<T> krylov(const DiscreteDenseSystem<T>& system, Index length) {
     x = system.A_bar * x;
   }
   return K;
+}
+
+/// The same by repeated squaring, as LSSL makes it: the table of A_bar^k B_bar doubles its width with each square of
+/// A_bar.
+///
+///     [X, A^m X] follows X = [B, A B, .., A^(m-1) B];     K = C X
+///
+/// LSSL, arXiv:2110.13985, section 4 and appendix. fp64.
+///
+/// @param system   A_bar (N, N), B_bar (N, 1), C (1, N)
+/// @param length   L                                        >= 0
+/// @return         K (L), equal to krylov to 1e-12 of its peak
+/// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
+/// @note           O(N^2 L + N^3 log L) time, O(N L) memory: the table is what S4 does away with
+inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& system, Index length) {
+  ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
+  ssm::detail::require_size("outputs of the system", 1, system.C.rows());
+  ssm::detail::require_at_least("length of the kernel", 0, length);
+  const Index N = system.states();
+  Matrix<double> X = Matrix<double>::Zero(N, length), power = system.A_bar, square(N, N);
+  Gemm<double> gemm(N, std::max(length, N), N);
+  if (length > 0) X.col(0) = system.B_bar;
+  for (Index known = 1; known < length; known *= 2) {
+    const Index more = std::min(known, length - known);
+    gemm.add_product(N, more, N, {power.data(), N}, {X.data(), N}, {X.data() + known * N, N});
+    if (2 * known >= length) break;
+    square.setZero();
+    gemm.add_product(N, N, N, {power.data(), N}, {power.data(), N}, {square.data(), N});
+    power.swap(square);
+  }
+  return X.transpose().lazyProduct(system.C.transpose());
 }
 
 }  // namespace ssm::kernel

@@ -1,95 +1,164 @@
 #pragma once
 
+#include "ssm/core/gemm.hpp"
 #include "ssm/core/sequence.hpp"
-#include "ssm/system/dense.hpp"
+#include "ssm/kernel/thin_factors.hpp"
+#include "ssm/system/diagonal.hpp"
 
-#include <algorithm>
-#include <cmath>
+#include <span>
 
 namespace ssm::kernel {
 
-namespace detail {
-
-/// A^exponent by repeated squaring.     O(N^3 log exponent)
-template <class T>
-Matrix<T> power(Matrix<T> A, Index exponent) {
-  Matrix<T> result = Matrix<T>::Identity(A.rows(), A.cols()), product(A.rows(), A.cols());
-  for (; exponent > 0; exponent >>= 1) {
-    if (exponent & 1) {
-      product.noalias() = result * A;
-      result.swap(product);
+/// What joins a convolution to the states at its two ends.
+///
+///     free response      y_k = C A_bar^(k+1) x,  0 <= k < L                    x the state before step 0
+///     driven state       x_L = A_bar^L x + sum_k A_bar^(L-1-k) B_bar u_k
+///
+/// Both by thin factors over blocks of T steps: rows C A_bar^(i+1), columns A_bar^(T-1-i) B_bar and the jump A_bar^T
+/// are made once; then each is one real matrix product and L/T jumps. The state moves on in fp64, the products are in
+/// T.
+///
+/// States are real, (Re x, Im x) of the modes that are kept: see dense(). One input, one output.
+template <std::floating_point T>
+class StateResponse {
+ public:
+  /// Buffers of one thread, for sequences of up to L steps.
+  class Workspace {
+   public:
+    Workspace(Index states, Index block, Index length)
+        : block_states_(states, length / block + 1),
+          block_outputs_(block, length / block + 1),
+          x_(states),
+          next_(states),
+          gemm_(std::max(states, block), length / block + 1, std::max(states, block)) {}
+    Index bytes() const noexcept {
+      return static_cast<Index>(sizeof(T)) * (block_states_.size() + block_outputs_.size()) +
+             static_cast<Index>(sizeof(double)) * 2 * x_.size() + gemm_.bytes();
     }
-    product.noalias() = A * A;
-    A.swap(product);
-  }
-  return result;
-}
 
-/// Steps to a block, so that two thin factors of about equal width replace an N x L table.
-inline Index block_of(Index length) {
-  return std::max<Index>(1, static_cast<Index>(std::sqrt(static_cast<double>(length))));
-}
-
-}  // namespace detail
-
-/// What a system that is left alone gives out: y_k = C A_bar^(k+1) x, 0 <= k < length, x the state before step 0.
-///
-/// By two thin factors, y_(jT+i) = (C A_bar^(i+1)) (A_bar^(jT) x) with T about sqrt(L).
-///
-/// @param system   one output
-/// @param x        state                (N)
-/// @return         y (L)
-/// @throws         ShapeError if the sizes disagree; DomainError if the length is negative
-/// @note           O(N L + (N^2 + N^3/sqrt(L) log L) sqrt(L)) time, O(N sqrt(L) + N^2 + L) memory
-template <class T>
-Vector<T> free_response(const DiscreteDenseSystem<T>& system, const Vector<T>& x, Index length) {
-  ssm::detail::require_size("outputs of the system", 1, system.C.rows());
-  ssm::detail::require_size("size of the state", system.states(), x.size());
-  ssm::detail::require_at_least("length of the response", 0, length);
-  const Index block = detail::block_of(length), blocks = (length + block - 1) / block;
-  Matrix<T> rows(system.states(), block), columns(system.states(), blocks), y(block, blocks);
-  rows.col(0).noalias() = system.A_bar.transpose() * system.C.transpose();
-  for (Index i = 1; i < block; ++i) rows.col(i).noalias() = system.A_bar.transpose() * rows.col(i - 1);
-  const Matrix<T> jump = detail::power(system.A_bar, block);
-  if (blocks > 0) columns.col(0) = x;
-  for (Index j = 1; j < blocks; ++j) columns.col(j).noalias() = jump * columns.col(j - 1);
-  y.noalias() = rows.transpose() * columns;  // column-major: column j is block j
-  return Eigen::Map<const Vector<T>>(y.data(), length);
-}
-
-/// The state after a whole input: x = A_bar^L x + sum_k A_bar^(L-1-k) B_bar u_k, the state before step 0 being `x`.
-///
-/// By two thin factors: each block's contribution is one product with (A_bar^(T-1-i) B_bar)_i, and blocks follow by
-/// A_bar^T.
-///
-/// @param system   one input
-/// @param u        input                (L, 1)
-/// @param x        state before step 0  (N)
-/// @return         state after step L-1 (N)
-/// @throws         ShapeError if the sizes disagree
-/// @note           O(N L + N^2 sqrt(L) + N^3 log L) time, O(N sqrt(L) + N^2 + L) memory
-template <class T>
-Vector<T> driven_state(const DiscreteDenseSystem<T>& system, ConstSequence<T> u, Vector<T> x) {
-  ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
-  ssm::detail::require_size("size of the state", system.states(), x.size());
-  ssm::detail::require_size("channels of u", 1, u.features());
-  const Index length = u.length(), block = detail::block_of(length), blocks = length / block;
-  const Index head = length - blocks * block;
-  Vector<T> next(x.size());
-  const auto advance = [&](const Matrix<T>& A, const auto& driven) {
-    next = driven;
-    next.noalias() += A * x;
-    x.swap(next);
+   private:
+    friend class StateResponse;
+    Matrix<T> block_states_, block_outputs_;
+    Vector<double> x_, next_;
+    Gemm<T> gemm_;
   };
-  for (Index k = 0; k < head; ++k) advance(system.A_bar, system.B_bar.col(0) * u(k, 0));
-  Matrix<T> columns(system.states(), block), inputs(block, blocks), driven(system.states(), blocks);
-  columns.col(block - 1) = system.B_bar.col(0);
-  for (Index i = block - 1; i > 0; --i) columns.col(i - 1).noalias() = system.A_bar * columns.col(i);
-  for (Index k = head; k < length; ++k) inputs((k - head) % block, (k - head) / block) = u(k, 0);
-  driven.noalias() = columns * inputs;
-  const Matrix<T> jump = detail::power(system.A_bar, block);
-  for (Index j = 0; j < blocks; ++j) advance(jump, driven.col(j));
-  return x;
-}
+
+  /// From a dense system.                                                     O(N^2 T + N^3 log T)
+  /// @throws DomainError if the block is not at least 1
+  StateResponse(const DiscreteDenseSystem<double>& system, Index block)
+      : rows_(checked(block), system.states()), columns_(system.states(), block), jump_(power(system.A_bar, block)) {
+    const Index N = states();
+    Vector<double> row(N), column(N), next_row(N), next_column(N);
+    for (Index n = 0; n < N; ++n) {
+      row(n) = system.C(0, n);
+      column(n) = system.B_bar(n, 0);
+    }
+    for (Index i = 0; i < block; ++i) {
+      next_column.setZero();
+      for (Index m = 0; m < N; ++m) {
+        double sum = 0;
+        for (Index n = 0; n < N; ++n) {
+          sum += row(n) * system.A_bar(n, m);
+          next_column(n) += system.A_bar(n, m) * column(m);
+        }
+        next_row(m) = sum;
+      }
+      row.swap(next_row);
+      for (Index n = 0; n < N; ++n) {
+        rows_(i, n) = static_cast<T>(row(n));
+        columns_(n, block - 1 - i) = static_cast<T>(column(n));
+      }
+      column.swap(next_column);
+    }
+  }
+
+  /// From a diagonal system.                                                  O(N T + N^2)
+  StateResponse(const DiscreteDiagonalSystem<double>& system, Index block)
+      : rows_(checked(block), system.states),
+        columns_(system.states, block),
+        jump_(Matrix<double>::Zero(system.states, system.states)) {
+    const Index M = system.Lambda_bar.size(), odd = system.states % 2;
+    for (Index n = 0; n < M; ++n) {
+      const bool real = n < odd;
+      const Index im = M - odd + n;  // where its imaginary part stands
+      const Complex<double> step = system.Lambda_bar(n), B = system.B_bar(n, 0);
+      const Complex<double> C = static_cast<double>(multiplicity(n, system.states)) * system.C(0, n);
+      Complex<double> before = 1;
+      for (Index i = 0; i < block; ++i) {
+        const Complex<double> column = before * B;
+        before *= step;
+        const Complex<double> row = C * before;
+        rows_(i, n) = static_cast<T>(row.real());
+        columns_(n, block - 1 - i) = static_cast<T>(column.real());
+        if (real) continue;
+        rows_(i, im) = static_cast<T>(-row.imag());
+        columns_(im, block - 1 - i) = static_cast<T>(column.imag());
+      }
+      jump_(n, n) = before.real();
+      if (real) continue;
+      jump_(im, im) = before.real();
+      jump_(n, im) = -before.imag();
+      jump_(im, n) = before.imag();
+    }
+  }
+
+  Index states() const noexcept { return jump_.rows(); }
+  Index block() const noexcept { return rows_.rows(); }
+  Index bytes() const noexcept {
+    return static_cast<Index>(sizeof(T)) * (rows_.size() + columns_.size()) +
+           static_cast<Index>(sizeof(double)) * jump_.size();
+  }
+
+  /// y_k += C A_bar^(k+1) x, for all steps of y. Allocates nothing; does nothing where x is 0.          O(N L)
+  void add_free_response(std::span<const double> x, Sequence<T> y, Workspace& work) const noexcept {
+    bool rest = true;
+    for (const double value : x) rest = rest && value == 0;
+    const Index L = y.length(), N = states();
+    if (rest || L == 0) return;
+    const Index blocks = (L + block() - 1) / block();
+    for (Index n = 0; n < N; ++n) work.x_(n) = x[static_cast<std::size_t>(n)];
+    for (Index j = 0; j < blocks; ++j) {
+      for (Index n = 0; n < N; ++n) work.block_states_(n, j) = static_cast<T>(work.x_(n));
+      advance(work);
+    }
+    work.block_outputs_.leftCols(blocks).setZero();
+    work.gemm_.add_product(block(), blocks, N, {rows_.data(), block()}, {work.block_states_.data(), N},
+                           {work.block_outputs_.data(), block()});
+    for (Index k = 0; k < L; ++k) y(k, 0) += work.block_outputs_.data()[k];
+  }
+
+  /// x becomes the state after as many whole blocks as u has. Allocates nothing.                        O(N L)
+  /// @param u   contiguous
+  /// @return    the steps taken; what is left of u is for a recurrence
+  Index drive(std::span<const T> u, std::span<double> x, Workspace& work) const noexcept {
+    const Index N = states(), blocks = static_cast<Index>(u.size()) / block();
+    work.block_states_.leftCols(blocks).setZero();
+    work.gemm_.add_product(N, blocks, block(), {columns_.data(), N}, {u.data(), block()},
+                           {work.block_states_.data(), N});
+    for (Index n = 0; n < N; ++n) work.x_(n) = x[static_cast<std::size_t>(n)];
+    for (Index j = 0; j < blocks; ++j) {
+      advance(work);
+      for (Index n = 0; n < N; ++n) work.x_(n) += static_cast<double>(work.block_states_(n, j));
+    }
+    for (Index n = 0; n < N; ++n) x[static_cast<std::size_t>(n)] = work.x_(n);
+    return blocks * block();
+  }
+
+ private:
+  static Index checked(Index block) {
+    ssm::detail::require_at_least("block of a state response", 1, block);
+    return block;
+  }
+  void advance(Workspace& work) const noexcept {  // x = jump x
+    work.next_.setZero();
+    for (Index m = 0; m < states(); ++m)
+      for (Index n = 0; n < states(); ++n) work.next_(n) += jump_(n, m) * work.x_(m);
+    work.x_.swap(work.next_);
+  }
+
+  Matrix<T> rows_;       // (T, N)
+  Matrix<T> columns_;    // (N, T)
+  Matrix<double> jump_;  // (N, N)
+};
 
 }  // namespace ssm::kernel

@@ -43,12 +43,14 @@ concept SSMLayer = std::floating_point<typename L::Scalar> && std::copyable<type
 
 /// Published initial parameters of a layer.
 ///
-/// @param measure   where they come from: hippo::LegS, ...
+/// @param measure   where they come from: hippo::LegS, diagonal::Linear, hippo::NormalLegS, ...
 /// @param shape     sizes and the range of dt, Layer::Shape
-/// @param random    the source of C, D and dt
-template <SSMLayer Layer, class Measure>
-typename Layer::Parameters initial(Measure measure, const typename Layer::Shape& shape, Random& random) {
-  return Layer::Parameters::initial(measure, shape, random);
+/// @param random    the source of what is drawn
+/// @param choice    what else the layer lets one choose: S5 how C is drawn, output::TruncatedNormal, ...
+template <SSMLayer Layer, class Measure, class... Choice>
+typename Layer::Parameters initial(Measure measure, const typename Layer::Shape& shape, Random& random,
+                                   Choice... choice) {
+  return Layer::Parameters::initial(measure, shape, random, choice...);
 }
 
 }  // namespace ssm

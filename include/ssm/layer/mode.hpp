@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/core/executor.hpp"
 #include "ssm/fft/eigen.hpp"
 
 /// Ways to run a layer over a sequence. All give the same numbers; a layer takes those that it has.
@@ -13,6 +14,12 @@ struct recurrence {};
 template <class Backend = fft::EigenBackend>
 struct convolution {
   using backend = Backend;
+};
+
+/// Tiles of time: what goes in and out of the states by matrix products, the states by a scan. Over the caller's
+/// threads, tile by tile with exact carries: the same bits for every number of them.
+struct scan {
+  Executor& executor = this_thread();
 };
 
 }  // namespace ssm::mode

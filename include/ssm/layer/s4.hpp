@@ -1,16 +1,96 @@
 #pragma once
 
-#include "ssm/conv/causal.hpp"
+#include "ssm/discretize/bilinear.hpp"
 #include "ssm/kernel/generating_function.hpp"
-#include "ssm/kernel/state_response.hpp"
-#include "ssm/layer/concept.hpp"
-#include "ssm/layer/mode.hpp"
-#include "ssm/layer/s4_parameters.hpp"
-
-#include <array>
-#include <cassert>
+#include "ssm/layer/modal_layer.hpp"
+#include "ssm/layer/modal_parameters.hpp"
 
 namespace ssm {
+
+using S4Shape = ModalShape;
+
+/// What an S4 layer stores and trains: H independent systems of diagonal plus low rank form, one input and output each.
+///
+///     x' = (Lambda - P P*) x + B u,   y = 2 Re(C x) + D u,   Lambda = -exp(A_re_log) + i A_im,   dt = exp(log_dt)
+///
+/// Of each conjugate pair one mode is kept, M = (N+1)/2; for odd N mode 0 is real: its imaginary parts must be 0. A, P
+/// and B may be stored once for several features (n sets, feature h uses set h mod n). Gu, Goel, Re 2022,
+/// arXiv:2111.00396.
+template <std::floating_point T>
+struct S4Parameters : detail::ModalParameters<T> {
+  Array<Complex<T>> P;  ///< low-rank factor       (n, M, R)
+
+  S4Parameters() = default;
+  /// Zeros of these sizes; a set of A, P and B for every feature unless `sets` says otherwise.
+  S4Parameters(Index features, Index N, Index rank, std::optional<Index> sets = {})
+      : detail::ModalParameters<T>(features, N, sets.value_or(features)),
+        P(sets.value_or(features), modes_of(N), rank) {}
+
+  Index rank() const noexcept { return P.depth(); }
+
+  /// The system of feature h, in fp64.
+  DplrSystem<double> system(Index h) const {
+    const DiagonalSystem<double> diagonal = this->diagonal_system(h);
+    const Index M = diagonal.modes(), R = rank(), set = this->copy_of(h);
+    DplrSystem<double> result{this->states, diagonal.Lambda, Matrix<Complex<double>>(M, R), diagonal.B.col(0),
+                              diagonal.C.row(0)};
+    for (Index n = 0; n < M; ++n)
+      for (Index r = 0; r < R; ++r) result.P(n, r) = Complex<double>(P(set, n, r));
+    return result;
+  }
+
+  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, the
+  /// rank
+  ///         is above max_rank, or for an odd N mode 0 is not real
+  void check() const {
+    detail::ModalParameters<T>::check();
+    if (rank() > max_rank)
+      throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", rank()));
+    detail::require_shape("P", P, this->copies(), modes_of(this->states), rank());
+    detail::require_finite("P", P);
+    if (this->states % 2 == 1)
+      for (Index n = 0; n < this->copies(); ++n)
+        for (Index r = 0; r < rank(); ++r) this->require_real(n, P(n, 0, r).imag() == 0);
+  }
+
+  /// Published initial values, exact: a measure's NPLR form in every set, C and D normal, dt log-uniform.
+  /// @throws DomainError if a size or the range of dt is not positive
+  template <hippo::Measure Measure>
+  static S4Parameters initial(Measure measure, const S4Shape& shape, Random& random) {
+    detail::ModalParameters<T>::check(shape);
+    const hippo::Nplr nplr = hippo::nplr(measure, shape.states).half();
+    S4Parameters parameters(shape.features, shape.states, nplr.P.cols(), shape.sets());
+    for (Index set = 0; set < shape.sets(); ++set) {
+      parameters.set(set, nplr.Lambda, nplr.B);
+      for (Index n = 0; n < nplr.P.rows(); ++n)
+        for (Index r = 0; r < nplr.P.cols(); ++r) parameters.P(set, n, r) = Complex<T>(nplr.P(n, r));
+    }
+    parameters.draw_rest(shape, random);
+    return parameters;
+  }
+
+  /// Published initial values, of random phase: a diagonal initializer's eigenvalues, P complex normal.
+  /// @throws DomainError if a size or the range of dt is not positive, or the rank is outside 0 .. max_rank
+  template <diagonal::Initializer Diagonal>
+  static S4Parameters initial(diagonal::RandomLowRank<Diagonal> kind, const S4Shape& shape, Random& random) {
+    detail::ModalParameters<T>::check(shape);
+    if (kind.rank < 0 || kind.rank > max_rank)
+      throw DomainError(detail::message("rank of P: expected within 0..", max_rank, ", got ", kind.rank));
+    S4Parameters parameters(shape.features, shape.states, kind.rank, shape.sets());
+    for (Index set = 0; set < shape.sets(); ++set) {
+      const diagonal::Modes drawn = modes(Diagonal{}, shape.states, random);
+      parameters.set(set, drawn.Lambda, drawn.B);
+      for (auto& value : parameters.P.row(set)) {
+        const double re = random.normal(), im = random.normal();
+        value = Complex<T>(Complex<double>(re, im) * (std::numbers::sqrt2 / 2));
+      }
+      if (shape.states % 2 == 1)
+        for (Index r = 0; r < kind.rank; ++r) parameters.P(set, 0, r) = parameters.P(set, 0, r).real();
+    }
+    parameters.draw_rest(shape, random);
+    return parameters;
+  }
+};
 
 /// S4: H independent systems of diagonal plus low rank form, one a feature, discretized by the bilinear rule.
 ///
@@ -21,39 +101,31 @@ namespace ssm {
 ///
 /// | mode          | time                                   | memory beyond u, y, state |
 /// | recurrence    | O(H N R L)                             | none                      |
-/// | convolution   | O(H (N R^2 L + L log L + N^3 log L))   | O(N^2 + L)                |
+/// | convolution   | O(H (N R^2 L + L log L + N^3 log L))   | O(N^2 + N sqrt(L) + L)    |
 ///
 /// Errors relative to the peak of the exact output, dt in [1e-3, 1e-1], N <= 64, L <= 16,384: recurrence 1e-12 (fp64),
 /// 5e-6 (fp32); convolution 1e-12, 1e-5.
-template <std::floating_point T>
-class S4 {
+///
+/// @tparam T   scalar of the data
+/// @tparam N   states, where they are known at compile time
+/// @tparam X   scalar of the state, where it is to be wider than T
+template <std::floating_point T, Index N = dynamic, std::floating_point X = T>
+class S4 : public detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X> {
+  using Base = detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X>;
+
  public:
-  using Scalar = T;
   using Parameters = S4Parameters<T>;
   using Shape = S4Shape;
-
-  /// The state of all features, split into real and imaginary parts.
-  struct State {
-    Array<T> re;  ///< (H, M)
-    Array<T> im;  ///< (H, M)
-
-    friend bool operator==(const State&, const State&) = default;
-  };
 
   /// Discretizes.
   /// @param parameters   stored form, checked
   /// @param sampling     the rate multiplies every dt
-  /// @throws             ShapeError, DomainError as Parameters::check; DomainError if a dt or the rate is not positive
-  /// and
-  ///                     finite, or the rank is above max_rank
+  /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
+  /// DomainError
+  ///                     if a dt or the rate is not positive and finite
   /// @note               O(H N R^2)
-  explicit S4(const Parameters& parameters, Sampling sampling = {}) : parameters_(parameters), rate_(sampling.rate) {
-    parameters_.check();
-    detail::require_positive("rate", rate_);
-    if (rank() > max_rank)
-      throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", rank()));
-    coefficients_ = Array<T>(features(), fixed_rows + 4 * rank(), modes());
-    for (Index h = 0; h < features(); ++h) store(h, discrete(h));
+  explicit S4(const Parameters& parameters, Sampling sampling = {}) : Base(parameters, parameters.rank(), sampling) {
+    for (Index h = 0; h < this->features(); ++h) this->set_step(h, discrete(h));
   }
   explicit S4(const Parameters& parameters, Bilinear, Sampling sampling = {}) : S4(parameters, sampling) {}
   /// There is no structured zero-order hold (or other form) of a diagonal plus low rank system: only Bilinear.
@@ -61,195 +133,23 @@ class S4 {
   requires(!std::convertible_to<Method, Sampling>) S4(const Parameters&, Method, Sampling = {})
   = delete;
 
-  Index features() const noexcept { return parameters_.features(); }
-  Index states() const noexcept { return parameters_.states; }
-  Index rank() const noexcept { return parameters_.rank(); }
-  double rate() const noexcept { return rate_; }
-  const Parameters& parameters() const noexcept { return parameters_; }
+  Index rank() const noexcept { return this->parameters().rank(); }
 
-  State initial_state() const { return {Array<T>(features(), modes()), Array<T>(features(), modes())}; }
-
-  /// One time step. Neither throws nor allocates; sizes are asserted.         O(H N R)
-  void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept {
-    assert(static_cast<Index>(u_k.size()) == features() && static_cast<Index>(y_k.size()) == features());
-    assert(state.re.rows() == features() && state.re.columns() == modes());
-    recur({u_k.data(), 1, features()}, {y_k.data(), 1, features()}, state);
+  /// What a convolution asks for; see detail::Featurewise. @{
+  template <fft::Backend<double> Backend>
+  Vector<double> kernel(Index h, Index length) const {
+    return kernel::generating_function<double, Backend>(this->parameters().system(h), this->dt(h), length);
   }
-
-  /// A sequence from a state, leaving the state behind its last step. The recurrence: without a kernel that is kept
-  /// from call to call it is the cheapest mode at every length, and the only one that is causal to the last bit.
-  /// @param u       input            (L, H)
-  /// @param y       output           (L, H)     may be u
-  /// @param state   before step 0, becomes that after step L-1
-  /// @throws        ShapeError if the sizes disagree
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state) const { forward(u, y, state, mode::recurrence{}); }
-
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
-    check(u, y, state);
-    recur(u, y, state);
+  template <std::floating_point U>
+  kernel::StateResponse<U> state_response(Index h, Index block) const {
+    return {dense(discrete(h)), block};
   }
-
-  template <fft::Backend<T> Backend>
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::convolution<Backend>) const {
-    check(u, y, state);
-    const Index L = u.length();
-    if (L == 0) return;
-    conv::Causal<T, Backend> convolution(L, L);
-    std::vector<double> input(static_cast<std::size_t>(L));
-    for (Index h = 0; h < features(); ++h) {
-      for (Index k = 0; k < L; ++k) input[static_cast<std::size_t>(k)] = static_cast<double>(u(k, h));
-      const DiscreteDenseSystem<double> dense_system = dense(discrete(h));
-      const Vector<double> before = real_state(h, state);
-      const Vector<T> K = kernel<Backend>(h, L);
-      convolution.set_kernel(K);
-      convolution(u.column(h), y.column(h));
-      const Vector<double> free = kernel::free_response(dense_system, before, L);
-      const double D = static_cast<double>(parameters_.D(h));
-      for (Index k = 0; k < L; ++k) y(k, h) += static_cast<T>(free(k) + D * input[static_cast<std::size_t>(k)]);
-      set_state(h, kernel::driven_state<double>(dense_system, {std::span<const double>(input), 1}, before), state);
-    }
-  }
-
-  /// What a convolution would use: y for u = 1, 0, 0, .., the direct term D included.    (length, H)
-  /// @throws DomainError if the length is negative
-  Array<T> impulse_response(Index length) const {
-    detail::require_at_least("length of the impulse response", 0, length);
-    Array<T> response(length, features());
-    for (Index h = 0; h < features() && length > 0; ++h) {
-      const Vector<T> K = kernel<fft::EigenBackend>(h, length);
-      for (Index k = 0; k < length; ++k) response(k, h) = K(k);
-      response(0, h) += parameters_.D(h);
-    }
-    return response;
-  }
+  /// @}
 
  private:
-  enum Coefficient : Index {
-    delta_re,
-    delta_im,
-    b_re,
-    b_im,
-    c_re,
-    c_im,
-    fixed_rows
-  };  // then R rows each of p_re p_im q_re q_im
-
-  Index modes() const noexcept { return modes_of(states()); }
-  double dt(Index h) const { return rate_ * std::exp(static_cast<double>(parameters_.log_dt(h))); }
-  const T* row(Index h, Index which) const noexcept { return &coefficients_(h, which); }
-
-  DiscreteDplrSystem<double> discrete(Index h) const { return discretize(Bilinear{}, parameters_.system(h), dt(h)); }
-
-  template <class Backend>
-  Vector<T> kernel(Index h, Index length) const {
-    return kernel::generating_function<double, Backend>(parameters_.system(h), dt(h), length).template cast<T>();
+  DiscreteDplrSystem<double> discrete(Index h) const {
+    return discretize(Bilinear{}, this->parameters().system(h), this->dt(h));
   }
-
-  /// How often a mode counts in a sum over all of them goes into C and Q_bar.
-  void store(Index h, const DiscreteDplrSystem<double>& system) {
-    const Index R = rank();
-    for (Index n = 0; n < modes(); ++n) {
-      const auto count = static_cast<double>(multiplicity(n, states()));
-      const auto put = [&](Index which, Complex<double> value, Index im_offset) {
-        coefficients_(h, which, n) = static_cast<T>(value.real());
-        coefficients_(h, which + im_offset, n) = static_cast<T>(value.imag());
-      };
-      put(delta_re, system.Delta(n), 1);
-      put(b_re, system.B_bar(n), 1);
-      put(c_re, count * system.C(n), 1);
-      for (Index r = 0; r < R; ++r) {
-        put(fixed_rows + r, system.P_bar(n, r), R);
-        put(fixed_rows + 2 * R + r, count * system.Q_bar(n, r), R);
-      }
-    }
-  }
-
-  void recur(ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
-    switch (rank()) {
-      case 0:
-        return recur<0>(u, y, state);
-      case 1:
-        return recur<1>(u, y, state);
-      case 2:
-        return recur<2>(u, y, state);
-      default:
-        return recur<-1>(u, y, state);
-    }
-  }
-
-  template <int FixedRank>
-  void recur(ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
-    for (Index h = 0; h < features(); ++h) {
-      T* const x_re = state.re.row(h).data();
-      T* const x_im = state.im.row(h).data();
-      const T D = parameters_.D(h);
-      for (Index k = 0; k < u.length(); ++k) {
-        const T input = u(k, h);
-        y(k, h) = advance<FixedRank>(h, input, x_re, x_im) + D * input;
-      }
-    }
-  }
-
-  /// One step of one feature. What has decayed far below `floor` is rounded to a coarse grid by adding and taking away
-  /// `floor`, so that silence does not end in subnormal numbers, which are slow.
-  template <int FixedRank>
-  T advance(Index h, T u, T* __restrict x_re, T* __restrict x_im) const noexcept {
-    using Row = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>;
-    const Index M = modes(), R = FixedRank >= 0 ? FixedRank : rank();
-    const auto sum = [&](const T* re, const T* im) {  // Re of a row times the state
-      return (Row(re, M) * Row(x_re, M) - Row(im, M) * Row(x_im, M)).sum();
-    };
-    std::array<T, FixedRank >= 0 ? std::size_t(FixedRank) + 1 : std::size_t(max_rank)> s{};
-    for (Index r = 0; r < R; ++r)
-      s[static_cast<std::size_t>(r)] = sum(row(h, fixed_rows + 2 * R + r), row(h, fixed_rows + 3 * R + r));
-    const T* const d_re = row(h, delta_re);
-    const T* const d_im = row(h, delta_im);
-    const T* const input_re = row(h, b_re);
-    const T* const input_im = row(h, b_im);
-    const T* const p_re = row(h, fixed_rows);
-    const T* const p_im = p_re + R * M;
-    for (Index n = 0; n < M; ++n) {
-      const T re = x_re[n], im = x_im[n];
-      T change_re = d_re[n] * re - d_im[n] * im + input_re[n] * u;
-      T change_im = d_re[n] * im + d_im[n] * re + input_im[n] * u;
-      for (Index r = 0; r < R; ++r) {
-        change_re -= p_re[r * M + n] * s[static_cast<std::size_t>(r)];
-        change_im -= p_im[r * M + n] * s[static_cast<std::size_t>(r)];
-      }
-      x_re[n] = (re + change_re + floor) - floor;
-      x_im[n] = (im + change_im + floor) - floor;
-    }
-    return sum(row(h, c_re), row(h, c_im));
-  }
-  static constexpr T floor = sizeof(T) == 4 ? T(1e-27) : T(1e-280);
-
-  void check(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
-    detail::require_same_shape<T>(u, y, features());
-    detail::require_shape("state", state.re, features(), modes());
-    detail::require_shape("state", state.im, features(), modes());
-  }
-
-  /// State of feature h as (Re x, Im x), and back; see dense().
-  Vector<double> real_state(Index h, const State& state) const {
-    Vector<double> x(states());
-    const Index odd = states() % 2;
-    for (Index n = 0; n < modes(); ++n) {
-      x(n) = static_cast<double>(state.re(h, n));
-      if (n >= odd) x(modes() - odd + n) = static_cast<double>(state.im(h, n));
-    }
-    return x;
-  }
-  void set_state(Index h, const Vector<double>& x, State& state) const {
-    const Index odd = states() % 2;
-    for (Index n = 0; n < modes(); ++n) {
-      state.re(h, n) = static_cast<T>(x(n));
-      state.im(h, n) = n >= odd ? static_cast<T>(x(modes() - odd + n)) : T(0);
-    }
-  }
-
-  Parameters parameters_;
-  double rate_;
-  Array<T> coefficients_;  // (H, 6 + 4R, M)
 };
 
 }  // namespace ssm

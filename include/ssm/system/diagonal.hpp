@@ -63,15 +63,31 @@ struct RealForm {
   /// Columns of complex numbers as columns of real ones, (Re; Im).
   Matrix<T> columns(const Matrix<Complex<T>>& B) const {
     Matrix<T> real(states, B.cols());
-    real << B.real(), B.imag().bottomRows(modes() - first_imaginary());
+    const Index M = modes(), odd = first_imaginary();
+    for (Index j = 0; j < B.cols(); ++j)
+      for (Index n = 0; n < M; ++n) {
+        real(n, j) = B(n, j).real();
+        if (n >= odd) real(M - odd + n, j) = B(n, j).imag();
+      }
     return real;
   }
-  /// Rows C as rows that give the sum over all modes, (2 Re, -2 Im).
+  /// Rows C as rows that give the sum over all modes, (2 Re, -2 Im); a real mode counts once.
   Matrix<T> rows(const Matrix<Complex<T>>& C) const {
     Matrix<T> real(C.rows(), states);
-    real << 2 * C.real(), -2 * C.imag().rightCols(modes() - first_imaginary());
-    if (states % 2 == 1) real.col(0) /= 2;
+    const Index M = modes(), odd = first_imaginary();
+    for (Index n = 0; n < M; ++n)
+      for (Index i = 0; i < C.rows(); ++i) {
+        real(i, n) = static_cast<T>(multiplicity(n, states)) * C(i, n).real();
+        if (n >= odd) real(i, M - odd + n) = -2 * C(i, n).imag();
+      }
     return real;
+  }
+  /// A - columns(P) rows(Q^T): a correction of rank R.
+  void subtract(Matrix<T>& A, const Matrix<Complex<T>>& P, const Matrix<Complex<T>>& Q) const {
+    const Matrix<T> left = columns(P), right = rows(Q.transpose());
+    for (Index k = 0; k < states; ++k)
+      for (Index r = 0; r < left.cols(); ++r)
+        for (Index n = 0; n < states; ++n) A(n, k) -= left(n, r) * right(r, k);
   }
 };
 

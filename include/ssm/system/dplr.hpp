@@ -52,13 +52,24 @@ struct DiscreteDplrSystem {
   Index rank() const noexcept { return P_bar.cols(); }
 };
 
+/// A diagonal system of one input and one output is one of rank 0.
+template <class T>
+DiscreteDplrSystem<T> dplr(const DiscreteDiagonalSystem<T>& system) {
+  const Index M = system.Lambda_bar.size();
+  DiscreteDplrSystem<T> result{
+      system.states,       system.Lambda_bar, Matrix<Complex<T>>(M, 0), Matrix<Complex<T>>(M, 0),
+      system.B_bar.col(0), system.C.row(0)};
+  for (Index n = 0; n < M; ++n) result.Delta(n) -= T(1);
+  return result;
+}
+
 /// The same system with real dense matrices on the state (Re x, Im x).     O(N^2 R)
 template <class T>
 DenseSystem<T> dense(const DplrSystem<T>& system) {
   system.check();
   const detail::RealForm<T> form{system.states};
   Matrix<T> A = form.diagonal(system.Lambda);
-  A.noalias() -= form.columns(system.P) * form.rows(system.P.adjoint());
+  form.subtract(A, system.P, system.P.conjugate());
   return {std::move(A), form.columns(system.B), form.rows(system.C)};
 }
 
@@ -67,8 +78,8 @@ template <class T>
 DiscreteDenseSystem<T> dense(const DiscreteDplrSystem<T>& system) {
   const detail::RealForm<T> form{system.states};
   Matrix<T> A_bar = form.diagonal(system.Delta);
-  A_bar.diagonal().array() += T(1);
-  A_bar.noalias() -= form.columns(system.P_bar) * form.rows(system.Q_bar.transpose());
+  for (Index n = 0; n < system.states; ++n) A_bar(n, n) += T(1);
+  form.subtract(A_bar, system.P_bar, system.Q_bar);
   return {std::move(A_bar), form.columns(system.B_bar), form.rows(system.C)};
 }
 

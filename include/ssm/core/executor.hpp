@@ -1,0 +1,145 @@
+#pragma once
+
+#include "ssm/core/error.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace ssm {
+
+/// Threads that the caller lends to a call: the library starts none of its own. Derive from it to lend those of a pool
+/// that is there already.
+class Executor {
+ public:
+  Executor() = default;
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+  virtual ~Executor() = default;
+
+  /// How many threads work at once, the caller's included: workers are numbered 0 .. threads() - 1.
+  virtual Index threads() const noexcept = 0;
+
+  /// Calls work(task, worker) once for every 0 <= task < tasks, and returns when all are done. What one of them throws
+  /// is thrown again. Allocates nothing.
+  template <class Work>
+  requires std::is_invocable_v<Work&, Index, Index>
+  void run(Index tasks, Work&& work) {
+    execute(
+        tasks,
+        [](void* context, Index task, Index worker) {
+          (*static_cast<std::remove_reference_t<Work>*>(context))(task, worker);
+        },
+        const_cast<void*>(static_cast<const void*>(std::addressof(work))));
+  }
+
+ protected:
+  using Task = void (*)(void* context, Index task, Index worker);
+
+  /// What `run` promises. Tasks must be started in increasing order (they may then wait for earlier ones).
+  virtual void execute(Index tasks, Task task, void* context) = 0;
+};
+
+/// The calling thread alone.
+class ThisThread final : public Executor {
+ public:
+  Index threads() const noexcept override { return 1; }
+
+ protected:
+  void execute(Index tasks, Task task, void* context) override {
+    for (Index i = 0; i < tasks; ++i) task(context, i, 0);
+  }
+};
+
+/// The executor that is taken where the caller names none. Keeps nothing, so all may share it.
+inline Executor& this_thread() noexcept {
+  static ThisThread executor;
+  return executor;
+}
+
+/// Threads of its own, started once and kept until it is destroyed. One caller at a time.
+class ThreadPool final : public Executor {
+ public:
+  /// @param threads   how many work at once, the caller among them     >= 1
+  /// @throws          DomainError if threads < 1; std::system_error if one cannot be started
+  explicit ThreadPool(Index threads) {
+    detail::require_at_least("threads of a pool", 1, threads);
+    helpers_.reserve(static_cast<std::size_t>(threads - 1));
+    try {
+      for (Index worker = 1; worker < threads; ++worker) helpers_.emplace_back([this, worker] { help(worker); });
+    } catch (...) {
+      stop();
+      throw;
+    }
+  }
+  ~ThreadPool() override { stop(); }
+
+  Index threads() const noexcept override { return static_cast<Index>(helpers_.size()) + 1; }
+
+ protected:
+  void execute(Index tasks, Task task, void* context) override {
+    {
+      const std::lock_guard lock(mutex_);
+      task_ = task;
+      context_ = context;
+      tasks_ = tasks;
+      next_.store(0, std::memory_order_relaxed);
+      busy_ = static_cast<Index>(helpers_.size());
+      error_ = nullptr;
+      ++round_;
+    }
+    begin_.notify_all();
+    work(0);
+    std::unique_lock lock(mutex_);
+    end_.wait(lock, [this] { return busy_ == 0; });
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  }
+
+ private:
+  void work(Index worker) noexcept {
+    for (Index i = 0; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) try {
+        task_(context_, i, worker);
+      } catch (...) {
+        const std::lock_guard lock(mutex_);
+        if (!error_) error_ = std::current_exception();
+      }
+  }
+  void help(Index worker) noexcept {
+    std::unique_lock lock(mutex_);
+    for (Index seen = 0;;) {
+      begin_.wait(lock, [&] { return stopping_ || round_ != seen; });
+      if (stopping_) return;
+      seen = round_;
+      lock.unlock();
+      work(worker);
+      lock.lock();
+      if (--busy_ == 0) end_.notify_one();
+    }
+  }
+  void stop() noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    begin_.notify_all();
+    for (auto& helper : helpers_) helper.join();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable begin_, end_;
+  std::vector<std::thread> helpers_;
+  Task task_ = nullptr;
+  void* context_ = nullptr;
+  Index tasks_ = 0, busy_ = 0, round_ = 0;
+  std::atomic<Index> next_{0};
+  std::exception_ptr error_;
+  bool stopping_ = false;
+};
+
+}  // namespace ssm

@@ -1,0 +1,77 @@
+#pragma once
+
+#include "ssm/discretize/method.hpp"
+#include "ssm/system/dense.hpp"
+
+#include <Eigen/LU>
+#include <unsupported/Eigen/MatrixFunctions>
+
+namespace ssm {
+
+/// Generalized bilinear discretization of a dense system.
+///
+///     A_bar = (I - alpha dt A)^-1 (I + (1 - alpha) dt A)          B_bar = (I - alpha dt A)^-1 dt B
+///
+/// LSSL, arXiv:2110.13985, equation 3. The two Euler rules and the bilinear one (S4, arXiv:2111.00396, equation 3) are
+/// its cases alpha = 0, 1, 1/2.
+///
+/// @param system   A (N, N), B (N, inputs), C (outputs, N)
+/// @param dt       time step                     s, > 0
+/// @throws         ShapeError if the sizes disagree; DomainError if dt is not positive and finite or alpha outside 0..1
+/// @note           O(N^3); O(N^2) for alpha = 0. Unstable below 1/2 where |1 + dt lambda| > 1 for an eigenvalue of A.
+template <class T>
+DiscreteDenseSystem<T> discretize(GeneralizedBilinear method, const DenseSystem<T>& system, T dt) {
+  system.check();
+  detail::require_positive("dt", dt);
+  if (!(method.alpha >= 0 && method.alpha <= 1))
+    throw DomainError(detail::message("alpha: expected within 0..1, got ", method.alpha));
+  const Matrix<T> I = Matrix<T>::Identity(system.states(), system.states());
+  const T implicit_part = static_cast<T>(method.alpha) * dt, explicit_part = dt - implicit_part;
+  if (implicit_part == 0) return {I + dt * system.A, dt * system.B, system.C};
+  const Eigen::PartialPivLU<Matrix<T>> backward(I - implicit_part * system.A);
+  const Matrix<T> right_A = I + explicit_part * system.A, right_B = dt * system.B;
+  return {backward.solve(right_A), backward.solve(right_B), system.C};
+}
+template <class T>
+DiscreteDenseSystem<T> discretize(Bilinear, const DenseSystem<T>& system, T dt) {
+  return discretize(GeneralizedBilinear{0.5}, system, dt);
+}
+template <class T>
+DiscreteDenseSystem<T> discretize(ForwardEuler, const DenseSystem<T>& system, T dt) {
+  return discretize(GeneralizedBilinear{0}, system, dt);
+}
+template <class T>
+DiscreteDenseSystem<T> discretize(BackwardEuler, const DenseSystem<T>& system, T dt) {
+  return discretize(GeneralizedBilinear{1}, system, dt);
+}
+
+/// Zero-order-hold discretization of a dense system, by one exponential of the system joined with its input.
+///
+///     A_bar = e^(dt A)      B_bar = integral from 0 to dt of e^(s A) ds B      e^[dt A, dt B; 0, 0] = [A_bar, B_bar;
+///     0, I]
+///
+/// Van Loan 1978, "Computing integrals involving the matrix exponential".
+///
+/// @param system   A (N, N), B (N, inputs), C (outputs, N)
+/// @param dt       time step                     s, > 0
+/// @throws         ShapeError if the sizes disagree; DomainError if dt is not positive and finite
+/// @note           O((N + inputs)^3)
+template <class T>
+DiscreteDenseSystem<T> discretize(ZeroOrderHold, const DenseSystem<T>& system, T dt) {
+  system.check();
+  detail::require_positive("dt", dt);
+  const Index N = system.states(), inputs = system.B.cols();
+  Matrix<T> joined = Matrix<T>::Zero(N + inputs, N + inputs);
+  joined.topLeftCorner(N, N) = dt * system.A;
+  joined.topRightCorner(N, inputs) = dt * system.B;
+  const Matrix<T> power = joined.exp();
+  return {power.topLeftCorner(N, N), power.topRightCorner(N, inputs), system.C};
+}
+
+/// A way to discretize a dense system.
+template <class M>
+concept DenseMethod = requires(M method, const DenseSystem<double>& system) {
+  discretize(method, system, 1.0);
+};
+
+}  // namespace ssm

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "ssm/core/gemm.hpp"
+#include "ssm/core/matrix.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ssm::kernel {
+
+/// Steps to a block where a length is split as k = j T + i, so that two thin factors of about equal width replace an
+/// N x L table: T = sqrt(length), at least 1.
+inline Index block_of(Index length) {
+  return std::max<Index>(1, static_cast<Index>(std::sqrt(static_cast<double>(length))));
+}
+
+/// A^exponent by repeated squaring.     O(N^3 log exponent)
+inline Matrix<double> power(Matrix<double> A, Index exponent) {
+  const Index N = A.rows();
+  Matrix<double> result = Matrix<double>::Identity(N, N), product(N, N);
+  Gemm<double> gemm(N, N, N);
+  const auto multiply = [&](const Matrix<double>& left, Matrix<double>& right) {  // right = left right
+    product.setZero();
+    gemm.add_product(N, N, N, {left.data(), N}, {right.data(), N}, {product.data(), N});
+    right.swap(product);
+  };
+  for (; exponent > 0; exponent >>= 1) {
+    if (exponent & 1) multiply(A, result);
+    if (exponent > 1) multiply(Matrix<double>(A), A);
+  }
+  return result;
+}
+
+}  // namespace ssm::kernel

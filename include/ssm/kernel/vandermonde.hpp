@@ -1,0 +1,48 @@
+#pragma once
+
+#include "ssm/core/gemm.hpp"
+#include "ssm/kernel/thin_factors.hpp"
+#include "ssm/system/diagonal.hpp"
+
+namespace ssm::kernel {
+
+/// Impulse response of a diagonal discrete system: a product with a Vandermonde matrix, of which no table is made.
+///
+///     K_k = sum over all N modes of C_n B_bar_n Lambda_bar_n^k,   0 <= k < length
+///
+/// S4D, arXiv:2206.11893, section 3.2. By two thin factors, K_(jT+i) = Re sum_n (Lambda_bar_n^i) (c_n
+/// Lambda_bar_n^(jT)) with T about sqrt(L): one real matrix product with inner dimension N, and only N (T + L/T)
+/// powers. fp64.
+///
+/// @param system   one input, one output, M modes
+/// @param length   L                                        >= 0
+/// @return         K (L)
+/// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
+/// @note           O(N L) time, O(N sqrt(L) + L) memory; equal to krylov of the dense system to 1e-10 of its peak
+inline Vector<double> vandermonde(const DiscreteDiagonalSystem<double>& system, Index length) {
+  ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
+  ssm::detail::require_size("outputs of the system", 1, system.C.rows());
+  ssm::detail::require_at_least("length of the kernel", 0, length);
+  const Index M = system.Lambda_bar.size();
+  const Index block = block_of(length), blocks = (length + block - 1) / block;
+  Matrix<double> fine(block, 2 * M), coarse(2 * M, blocks), K = Matrix<double>::Zero(block, blocks);
+  for (Index n = 0; n < M; ++n) {
+    const Complex<double> step = system.Lambda_bar(n);
+    Complex<double> power = 1;
+    for (Index i = 0; i < block; ++i, power *= step) {
+      fine(i, 2 * n) = power.real();
+      fine(i, 2 * n + 1) = -power.imag();
+    }
+    const Complex<double> jump = power;
+    power = static_cast<double>(multiplicity(n, system.states)) * (system.C(0, n) * system.B_bar(n, 0));
+    for (Index j = 0; j < blocks; ++j, power *= jump) {
+      coarse(2 * n, j) = power.real();
+      coarse(2 * n + 1, j) = power.imag();
+    }
+  }
+  Gemm<double> gemm(block, blocks, 2 * M);
+  gemm.add_product(block, blocks, 2 * M, {fine.data(), block}, {coarse.data(), 2 * M}, {K.data(), block});
+  return Eigen::Map<const Vector<double>>(K.data(), length);
+}
+
+}  // namespace ssm::kernel

@@ -1,0 +1,76 @@
+#pragma once
+
+#include "ssm/layer/concept.hpp"
+#include "ssm/layer/convolution.hpp"
+#include "ssm/layer/mode.hpp"
+
+#include <cassert>
+
+namespace ssm::detail {
+
+/// What layers of H independent systems, one a feature, have alike: S4, S4D, LSSL derive from it. `Layer` gives
+///
+///     features()                          H
+///     check(state)                        throws ShapeError unless the state is one of its own
+///     recur(h, u, y, state)               feature h, step after step, D included; noexcept, allocates nothing
+///     kernel<Backend>(h, length)          impulse response of feature h, without D                 (length)   fp64
+///     state_response<T>(h, block)         what joins its convolution to the states at the ends
+///     real_state(h, state, x), set_real_state(h, x, state)       the state of feature h as N real numbers
+template <class Layer, std::floating_point T, class LayerState>
+class Featurewise {
+ public:
+  using Scalar = T;
+  using State = LayerState;
+
+  /// One time step. Neither throws nor allocates; sizes are asserted.
+  void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept {
+    const Index H = self().features();
+    assert(static_cast<Index>(u_k.size()) == H && static_cast<Index>(y_k.size()) == H);
+    for (Index h = 0; h < H; ++h) self().recur(h, {u_k.data() + h, 1, 1}, {y_k.data() + h, 1, 1}, state);
+  }
+
+  /// A sequence from a state, leaving the state behind its last step. The recurrence: without a kernel that is kept
+  /// from call to call it is the cheapest mode at every length, and the only one that is causal to the last bit.
+  /// @param u       input            (L, H)
+  /// @param y       output           (L, H)     may be u
+  /// @param state   before step 0, becomes that after step L-1
+  /// @throws        ShapeError if the sizes disagree
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state) const { forward(u, y, state, mode::recurrence{}); }
+
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
+    check(u, y, state);
+    for (Index h = 0; h < self().features(); ++h) self().recur(h, u.column(h), y.column(h), state);
+  }
+
+  template <fft::Backend<T> Backend>
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::convolution<Backend>) const {
+    check(u, y, state);
+    if (u.length() == 0) return;
+    ConvolutionWorkspace<T, Backend> work(u.length(), self().states());
+    for (Index h = 0; h < self().features(); ++h) {
+      const FeatureConvolution<T> convolution(self(), h, work);
+      convolution(self(), h, u.column(h), y.column(h), &state, work);
+    }
+  }
+
+  /// What a convolution would use: y for u = 1, 0, 0, .., the direct term D included.    (length, H)
+  /// @throws DomainError if the length is negative
+  Array<T> impulse_response(Index length) const {
+    detail::require_at_least("length of the impulse response", 0, length);
+    Array<T> response(length, self().features());
+    for (Index h = 0; h < self().features() && length > 0; ++h) {
+      const Vector<double> K = detail::impulse_response<fft::EigenBackend>(self(), h, length);
+      for (Index k = 0; k < length; ++k) response(k, h) = static_cast<T>(K(k));
+    }
+    return response;
+  }
+
+ private:
+  const Layer& self() const noexcept { return static_cast<const Layer&>(*this); }
+  void check(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
+    detail::require_same_shape<T>(u, y, self().features());
+    self().check(state);
+  }
+};
+
+}  // namespace ssm::detail

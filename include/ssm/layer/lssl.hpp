@@ -1,0 +1,247 @@
+#pragma once
+
+#include "ssm/core/settle.hpp"
+#include "ssm/discretize/dense.hpp"
+#include "ssm/hippo/measure.hpp"
+#include "ssm/kernel/krylov.hpp"
+#include "ssm/layer/cost.hpp"
+#include "ssm/layer/featurewise.hpp"
+#include "ssm/layer/state.hpp"
+#include "ssm/system/dplr.hpp"
+
+namespace ssm {
+
+/// Sizes of an LSSL layer, and the range its time steps are drawn from.
+struct LSSLShape {
+  Index features;        ///< H                                  >= 1
+  Index states = 64;     ///< N, of each feature's system        >= 1
+  double dt_min = 1e-3;  ///< s
+  double dt_max = 1e-1;  ///< s
+};
+
+/// What an LSSL layer stores and trains: H independent dense systems, one input and output each.
+///
+///     x' = A x + B u,   y = C x + D u,   dt = exp(log_dt)
+///
+/// Gu, Johnson, Goel, Saab, Dao, Rudra, Re 2021, arXiv:2110.13985.
+template <std::floating_point T>
+struct LSSLParameters {
+  Array<T> A;       ///< transition            (H, N, N)     1/s
+  Array<T> B;       ///< input                 (H, N)
+  Array<T> C;       ///< output                (H, N)
+  Array<T> D;       ///< direct term           (H)
+  Array<T> log_dt;  ///< log of the time step  (H)           log s
+
+  LSSLParameters() = default;
+  /// Zeros of these sizes.
+  LSSLParameters(Index features, Index states)
+      : A(features, states, states), B(features, states), C(features, states), D(features), log_dt(features) {}
+
+  Index features() const noexcept { return log_dt.rows(); }
+  Index states() const noexcept { return B.columns(); }
+
+  /// The system of feature h, in fp64.
+  DenseSystem<double> system(Index h) const {
+    const Index N = states();
+    DenseSystem<double> result{Matrix<double>(N, N), Matrix<double>(N, 1), Matrix<double>(1, N)};
+    for (Index n = 0; n < N; ++n) {
+      for (Index m = 0; m < N; ++m) result.A(n, m) = static_cast<double>(A(h, n, m));
+      result.B(n, 0) = static_cast<double>(B(h, n));
+      result.C(0, n) = static_cast<double>(C(h, n));
+    }
+    return result;
+  }
+  /// Stores a system of one input and one output as feature h.
+  /// @throws ShapeError if it has another size
+  void set(Index h, const DenseSystem<double>& system) {
+    system.check();
+    detail::require_size("states of a system", states(), system.states());
+    detail::require_size("inputs of a system", 1, system.B.cols());
+    detail::require_size("outputs of a system", 1, system.C.rows());
+    for (Index n = 0; n < states(); ++n) {
+      for (Index m = 0; m < states(); ++m) A(h, n, m) = static_cast<T>(system.A(n, m));
+      B(h, n) = static_cast<T>(system.B(n, 0));
+      C(h, n) = static_cast<T>(system.C(0, n));
+    }
+  }
+
+  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite or there is no feature or state
+  void check() const {
+    const Index H = features(), N = states();
+    detail::require_at_least("features", 1, H);
+    detail::require_at_least("states", 1, N);
+    detail::require_shape("A", A, H, N, N);
+    detail::require_shape("B", B, H, N);
+    detail::require_shape("C", C, H, N);
+    detail::require_shape("D", D, H);
+    detail::require_shape("log_dt", log_dt, H);
+    detail::require_finite("A", A);
+    detail::require_finite("B", B);
+    detail::require_finite("C", C);
+    detail::require_finite("D", D);
+    detail::require_finite("log_dt", log_dt);
+  }
+
+  /// Published initial values: a measure's matrix and input in every feature, C and D normal, dt log-uniform.
+  /// @throws DomainError if a size or the range of dt is not positive
+  template <hippo::Measure Measure>
+  static LSSLParameters initial(Measure measure, const LSSLShape& shape, Random& random) {
+    detail::require_at_least("features", 1, shape.features);
+    detail::require_at_least("states", 1, shape.states);
+    detail::require_range("dt_min..dt_max", shape.dt_min, shape.dt_max);
+    LSSLParameters parameters(shape.features, shape.states);
+    DenseSystem<double> system{hippo::transition(measure, shape.states), hippo::input(measure, shape.states),
+                               Matrix<double>(1, shape.states)};
+    for (Index h = 0; h < shape.features; ++h) {
+      for (Index n = 0; n < shape.states; ++n) system.C(0, n) = random.normal();
+      parameters.set(h, system);
+      parameters.D(h) = static_cast<T>(random.normal());
+      parameters.log_dt(h) = static_cast<T>(std::log(random.log_uniform(shape.dt_min, shape.dt_max)));
+    }
+    return parameters;
+  }
+};
+
+/// The same layer with dense real matrices, in fp64: of S4's or S4D's parameters.         O(H N^2)
+template <class Parameters>
+requires requires(const Parameters& parameters) { dense(parameters.system(0)); }
+LSSLParameters<double> dense(const Parameters& parameters) {
+  parameters.check();
+  LSSLParameters<double> result(parameters.features(), parameters.states);
+  for (Index h = 0; h < parameters.features(); ++h) {
+    result.set(h, dense(parameters.system(h)));
+    result.D(h) = static_cast<double>(parameters.D(h));
+    result.log_dt(h) = static_cast<double>(parameters.log_dt(h));
+  }
+  return result;
+}
+
+/// LSSL: H independent dense systems, one a feature: any A, any discretization. What the structured layers are measured
+/// against.
+///
+///     x_k = A_bar x_{k-1} + B_bar u_k,   y_k = C x_k + D u_k
+///
+/// Gu et al. 2021, arXiv:2110.13985.
+///
+/// | mode          | time                                 | memory beyond u, y, state |
+/// | recurrence    | O(H N^2 L)                           | none                      |
+/// | convolution   | O(H (N^2 L + L log L + N^3 log L))   | O(N L + N^2)              |
+///
+/// Errors relative to the peak of the exact output as S4's, for HiPPO matrices of N <= 64.
+///
+/// @tparam T   scalar of the data
+/// @tparam N   states, where they are known at compile time
+/// @tparam X   scalar of the state, where it is to be wider than T
+template <std::floating_point T, Index N = dynamic, std::floating_point X = T>
+class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
+ public:
+  using Parameters = LSSLParameters<T>;
+  using Shape = LSSLShape;
+  using State = DenseState<X>;
+
+  /// Discretizes.
+  /// @param parameters   stored form, checked
+  /// @param method       Bilinear (the default), ZeroOrderHold, GeneralizedBilinear, ForwardEuler, BackwardEuler
+  /// @param sampling     the rate multiplies every dt
+  /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
+  /// DomainError
+  ///                     if a dt or the rate is not positive and finite
+  /// @note               O(H N^3)
+  template <DenseMethod Method>
+  LSSL(const Parameters& parameters, Method method, Sampling sampling = {})
+      : parameters_(parameters), rate_(sampling.rate) {
+    parameters_.check();
+    if constexpr (N != dynamic) detail::require_size("states of the parameters", N, parameters_.states());
+    detail::require_positive("rate", rate_);
+    const Index size = states();
+    A_bar_ = Array<double>(features(), size, size);
+    B_bar_ = Array<double>(features(), size);
+    step_ = Array<X>(features(), size, size + 2);
+    for (Index h = 0; h < features(); ++h) {
+      const double dt = rate_ * std::exp(static_cast<double>(parameters_.log_dt(h)));
+      const auto system = discretize(method, parameters_.system(h), dt);
+      for (Index n = 0; n < size; ++n) {
+        for (Index m = 0; m < size; ++m) {
+          A_bar_(h, n, m) = system.A_bar(n, m);
+          step_(h, n, m) = static_cast<X>(system.A_bar(n, m) - (n == m ? 1 : 0));
+        }
+        B_bar_(h, n) = system.B_bar(n, 0);
+        step_(h, n, size) = static_cast<X>(system.B_bar(n, 0));
+        step_(h, n, size + 1) = static_cast<X>(parameters_.C(h, n));
+      }
+    }
+  }
+  explicit LSSL(const Parameters& parameters, Sampling sampling = {}) : LSSL(parameters, Bilinear{}, sampling) {}
+
+  Index features() const noexcept { return parameters_.features(); }
+  Index states() const noexcept { return N == dynamic ? parameters_.states() : N; }
+  double rate() const noexcept { return rate_; }
+  const Parameters& parameters() const noexcept { return parameters_; }
+
+  State initial_state() const { return {Array<X>(features(), states()), Array<X>(states())}; }
+
+  /// What runs the states; see detail::Featurewise. @{
+  void check(const State& state) const {
+    detail::require_shape("state", state.x, features(), states());
+    detail::require_shape("state's workspace", state.next, states());
+  }
+  void recur(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
+    const Index size = states();
+    X* const x = state.x.row(h).data();
+    X* const next = state.next.data();
+    const X D = static_cast<X>(parameters_.D(h));
+    for (Index k = 0; k < u.length(); ++k) {
+      const X input = static_cast<X>(u(k, 0));
+      for (Index n = 0; n < size; ++n) {
+        const X* const row = &step_(h, n);
+        using Row = Eigen::Map<const Vector<X>>;
+        next[n] = detail::settle(x[n] + (Row(row, size).dot(Row(x, size)) + row[size] * input));
+      }
+      X output = D * input;
+      for (Index n = 0; n < size; ++n) {
+        x[n] = next[n];
+        output += step_(h, n, size + 1) * next[n];
+      }
+      y(k, 0) = static_cast<T>(output);
+    }
+  }
+  template <fft::Backend<double>>
+  Vector<double> kernel(Index h, Index length) const {
+    return kernel::krylov_by_squaring(discrete(h), length);
+  }
+  template <std::floating_point U>
+  kernel::StateResponse<U> state_response(Index h, Index block) const {
+    return {discrete(h), block};
+  }
+  void real_state(Index h, const State& state, std::span<double> x) const {
+    for (Index n = 0; n < states(); ++n) x[static_cast<std::size_t>(n)] = static_cast<double>(state.x(h, n));
+  }
+  void set_real_state(Index h, std::span<const double> x, State& state) const {
+    for (Index n = 0; n < states(); ++n) state.x(h, n) = static_cast<X>(x[static_cast<std::size_t>(n)]);
+  }
+  double ns_per_step(const cost::Table& table) const noexcept {
+    const auto size = static_cast<double>(states());
+    return static_cast<double>(features()) * (table.feature_step + table.dense_step * size * size);
+  }
+  /// @}
+
+ private:
+  DiscreteDenseSystem<double> discrete(Index h) const {
+    const Index size = states();
+    DiscreteDenseSystem<double> system{Matrix<double>(size, size), Matrix<double>(size, 1), Matrix<double>(1, size)};
+    for (Index n = 0; n < size; ++n) {
+      for (Index m = 0; m < size; ++m) system.A_bar(n, m) = A_bar_(h, n, m);
+      system.B_bar(n, 0) = B_bar_(h, n);
+      system.C(0, n) = static_cast<double>(parameters_.C(h, n));
+    }
+    return system;
+  }
+
+  Parameters parameters_;
+  double rate_;
+  Array<double> A_bar_;  // (H, N, N)
+  Array<double> B_bar_;  // (H, N)
+  Array<X> step_;        // (H, N, N + 2): row n of A_bar - I, then B_bar_n and C_n
+};
+
+}  // namespace ssm

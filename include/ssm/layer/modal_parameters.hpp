@@ -1,0 +1,127 @@
+#pragma once
+
+#include "ssm/core/array.hpp"
+#include "ssm/core/random.hpp"
+#include "ssm/hippo/diagonal.hpp"
+
+#include <optional>
+
+namespace ssm {
+
+/// Sizes of an S4 or S4D layer, and the range its time steps are drawn from.
+struct ModalShape {
+  Index features;                    ///< H                                  >= 1
+  Index states = 64;                 ///< N, of each feature's system        >= 1
+  double dt_min = 1e-3;              ///< s; 1/dt_min should reach the length of the sequences
+  double dt_max = 1e-1;              ///< s
+  std::optional<Index> copies = {};  ///< n_ssm: sets of A and B that features share, a divisor of H; one each if unset
+
+  Index sets() const { return copies.value_or(features); }
+};
+
+namespace detail {
+
+/// What S4 and S4D store alike; see S4DParameters.
+template <std::floating_point T>
+struct ModalParameters {
+  Index states = 0;     ///< N
+  Array<T> A_re_log;    ///< log of -Re Lambda     (n, M)
+  Array<T> A_im;        ///< Im Lambda             (n, M)       1/s
+  Array<Complex<T>> B;  ///< input                 (n, M)
+  Array<Complex<T>> C;  ///< output                (H, M)
+  Array<T> D;           ///< direct term           (H)
+  Array<T> log_dt;      ///< log of the time step  (H)          log s
+
+  ModalParameters() = default;
+  /// Zeros of these sizes.
+  ModalParameters(Index features, Index N, Index sets)
+      : states(N),
+        A_re_log(sets, modes_of(states)),
+        A_im(sets, modes_of(states)),
+        B(sets, modes_of(states)),
+        C(features, modes_of(states)),
+        D(features),
+        log_dt(features) {}
+
+  Index features() const noexcept { return log_dt.rows(); }
+  /// Sets of A and B, n: features where each has its own.
+  Index copies() const noexcept { return A_re_log.rows(); }
+  /// The set that feature h uses: features take turns.
+  Index copy_of(Index h) const noexcept { return h % copies(); }
+
+  /// Lambda, B and C of feature h, in fp64.
+  DiagonalSystem<double> diagonal_system(Index h) const {
+    const Index M = modes_of(states), set = copy_of(h);
+    DiagonalSystem<double> result{states, Vector<Complex<double>>(M), Matrix<Complex<double>>(M, 1),
+                                  Matrix<Complex<double>>(1, M)};
+    for (Index n = 0; n < M; ++n) {
+      result.Lambda(n) = {-std::exp(static_cast<double>(A_re_log(set, n))), static_cast<double>(A_im(set, n))};
+      result.B(n, 0) = Complex<double>(B(set, n));
+      result.C(0, n) = Complex<double>(C(h, n));
+    }
+    return result;
+  }
+
+  /// @throws as S4DParameters::check
+  void check() const {
+    const Index H = features(), M = modes_of(states);
+    require_at_least("features", 1, H);
+    require_at_least("states", 1, states);
+    if (copies() < 1 || H % copies() != 0)
+      throw ShapeError(message("sets of A and B: expected a divisor of the ", H, " features, got ", copies()));
+    require_shape("A_re_log", A_re_log, copies(), M);
+    require_shape("A_im", A_im, copies(), M);
+    require_shape("B", B, copies(), M);
+    require_shape("C", C, H, M);
+    require_shape("D", D, H);
+    require_shape("log_dt", log_dt, H);
+    require_finite("A_re_log", A_re_log);
+    require_finite("A_im", A_im);
+    require_finite("B", B);
+    require_finite("C", C);
+    require_finite("D", D);
+    require_finite("log_dt", log_dt);
+    if (states % 2 == 1)
+      for (Index h = 0; h < H; ++h)
+        require_real(h, A_im(copy_of(h), 0) == 0 && B(copy_of(h), 0).imag() == 0 && C(h, 0).imag() == 0);
+  }
+  void require_real(Index h, bool real) const {
+    if (!real)
+      throw DomainError(message("an odd number of states, ", states, ": expected a real mode 0 in feature ", h,
+                                ", got imaginary parts"));
+  }
+
+  /// @throws DomainError if a size or the range of dt is not positive
+  static void check(const ModalShape& shape) {
+    require_at_least("features", 1, shape.features);
+    require_at_least("states", 1, shape.states);
+    require_range("dt_min..dt_max", shape.dt_min, shape.dt_max);
+    require_at_least("copies", 1, shape.sets());
+    if (shape.features % shape.sets() != 0)
+      throw DomainError(message("copies: expected a divisor of the ", shape.features, " features, got ", shape.sets()));
+  }
+  /// A and B of one set.
+  void set(Index copy, const Vector<Complex<double>>& Lambda, const Vector<Complex<double>>& input) {
+    for (Index n = 0; n < Lambda.size(); ++n) {
+      // a mode that does not decay is stored as one that decays over 10^9 s
+      A_re_log(copy, n) = static_cast<T>(std::log(std::max(-Lambda(n).real(), 1e-9)));
+      A_im(copy, n) = static_cast<T>(Lambda(n).imag());
+      B(copy, n) = Complex<T>(input(n));
+    }
+  }
+  /// C and D normal, dt log-uniform.
+  void draw_rest(const ModalShape& shape, Random& random) {
+    for (Index h = 0; h < features(); ++h) {
+      for (Index n = 0; n < modes_of(states); ++n) {
+        const double re = random.normal(), im = random.normal();
+        C(h, n) = multiplicity(n, states) == 1 ? Complex<T>(static_cast<T>(re))
+                                               : Complex<T>(Complex<double>(re, im) * (std::numbers::sqrt2 / 2));
+      }
+      D(h) = static_cast<T>(random.normal());
+      log_dt(h) = static_cast<T>(std::log(random.log_uniform(shape.dt_min, shape.dt_max)));
+    }
+  }
+};
+
+}  // namespace detail
+}  // namespace ssm

@@ -1,0 +1,185 @@
+#pragma once
+
+#include "ssm/core/batch.hpp"
+#include "ssm/layer/concept.hpp"
+#include "ssm/layer/convolution.hpp"
+#include "ssm/layer/mode.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+/// How a plan runs a layer: one class a mode, all behind one small interface.
+namespace ssm::detail {
+
+/// A layer of H independent systems, one a feature: see Featurewise.
+template <class L>
+concept FeaturewiseLayer = SSMLayer<L> && requires(const L layer, Index h, ConstSequence<typename L::Scalar> u,
+                                                   Sequence<typename L::Scalar> y, typename L::State state) {
+  { layer.recur(h, u, y, state) }
+  noexcept;
+  layer.template kernel<fft::EigenBackend>(h, h);
+};
+
+/// A layer that scans tiles of time: S5.
+template <class L>
+concept ScanLayer = SSMLayer<L> && requires(const L layer, Index n) {
+  typename L::Workspace;
+  layer.workspaces(n, n);
+};
+
+template <SSMLayer Layer>
+class Runner {
+ public:
+  using T = typename Layer::Scalar;
+  using State = typename Layer::State;
+
+  explicit Runner(const Layer& layer) : layer_(layer) {}
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+  virtual ~Runner() = default;
+
+  /// Sizes have been checked. Without states: from rest, and the final ones are not asked for.
+  virtual void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) = 0;
+  virtual Index bytes() const = 0;
+  virtual std::string name() const = 0;
+
+  /// @throws ShapeError unless the state is the layer's, where the layer can tell
+  void check(const State& state) const {
+    if constexpr (requires { layer_.check(state); }) layer_.check(state);
+  }
+
+ protected:
+  /// Features that one task takes: those of a cache line, so that no two threads write to one.
+  static constexpr Index group = 64 / static_cast<Index>(sizeof(T));
+
+  /// work(b, h, worker) for every sequence and feature, by groups of features.
+  template <class Work>
+  void for_each_feature(Index sequences, Executor& executor, Work&& work) const {
+    const Index H = layer_.features(), groups = (H + group - 1) / group;
+    executor.run(sequences * groups, [&](Index task, Index worker) {
+      const Index b = task / groups, first = task % groups * group;
+      for (Index h = first; h < std::min(first + group, H); ++h) work(b, h, worker);
+    });
+  }
+
+  const Layer& layer_;
+};
+
+/// States for runs that bring none.
+template <SSMLayer Layer>
+class RestStates {
+ public:
+  RestStates(const Layer& layer, Index batch) : states_(static_cast<std::size_t>(batch) + 1, layer.initial_state()) {}
+
+  /// At rest again. Allocates nothing, as far as the state's assignment does not.
+  std::span<typename Layer::State> fresh(Index count) {
+    const auto used = std::span(states_).first(static_cast<std::size_t>(count));
+    for (auto& state : used) state = states_.back();
+    return used;
+  }
+  Index bytes() const {
+    if constexpr (requires { byte_size(states_[0]); })
+      return byte_size(states_[0]) * static_cast<Index>(states_.size());
+    return static_cast<Index>(states_.size() * sizeof(states_[0]));
+  }
+
+ private:
+  std::vector<typename Layer::State> states_;  // the last one stays at rest
+};
+
+template <SSMLayer Layer>
+class RecurrenceRunner final : public Runner<Layer> {
+ public:
+  using typename Runner<Layer>::State, typename Runner<Layer>::T;
+  RecurrenceRunner(const Layer& layer, Index batch) : Runner<Layer>(layer), rest_(layer, batch) {}
+
+  void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
+    if (states.empty()) states = rest_.fresh(u.size());
+    const auto state = [&](Index b) -> State& { return states[static_cast<std::size_t>(b)]; };
+    if constexpr (FeaturewiseLayer<Layer>) {
+      this->for_each_feature(u.size(), executor, [&](Index b, Index h, Index) {
+        this->layer_.recur(h, u[b].column(h), y.first_steps(b, u.length(b)).column(h), state(b));
+      });
+    } else if constexpr (requires { this->layer_.forward(u[0], y[0], states[0], mode::recurrence{}); }) {
+      executor.run(u.size(), [&](Index b, Index) {
+        this->layer_.forward(u[b], y.first_steps(b, u.length(b)), state(b), mode::recurrence{});
+      });
+    } else {
+      executor.run(u.size(),
+                   [&](Index b, Index) { this->layer_.forward(u[b], y.first_steps(b, u.length(b)), state(b)); });
+    }
+  }
+  Index bytes() const override { return rest_.bytes(); }
+  std::string name() const override { return "recurrence"; }
+
+ private:
+  RestStates<Layer> rest_;
+};
+
+template <FeaturewiseLayer Layer, class Backend>
+class ConvolutionRunner final : public Runner<Layer> {
+ public:
+  using typename Runner<Layer>::State, typename Runner<Layer>::T;
+  ConvolutionRunner(const Layer& layer, Index length, Index threads) : Runner<Layer>(layer) {
+    for (Index i = 0; i < threads; ++i) work_.emplace_back(length, layer.states());
+    for (Index h = 0; h < layer.features(); ++h) features_.emplace_back(layer, h, work_.front());
+  }
+
+  void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
+    this->for_each_feature(u.size(), executor, [&](Index b, Index h, Index worker) {
+      State* const state = states.empty() ? nullptr : &states[static_cast<std::size_t>(b)];
+      features_[static_cast<std::size_t>(h)](this->layer_, h, u[b].column(h), y.first_steps(b, u.length(b)).column(h),
+                                             state, work_[static_cast<std::size_t>(worker)]);
+    });
+  }
+  Index bytes() const override {
+    Index all = 0;
+    for (const auto& feature : features_) all += feature.bytes();
+    for (const auto& work : work_) all += work.bytes();
+    return all;
+  }
+  std::string name() const override {
+    return message("convolution (FFT of ", work_.front().causal.points(), " points)");
+  }
+
+ private:
+  std::vector<ConvolutionWorkspace<T, Backend>> work_;
+  std::vector<FeatureConvolution<T>> features_;
+};
+
+template <ScanLayer Layer>
+class ScanRunner final : public Runner<Layer> {
+ public:
+  using typename Runner<Layer>::State, typename Runner<Layer>::T;
+  ScanRunner(const Layer& layer, Index length, Index batch, Index threads)
+      : Runner<Layer>(layer), rest_(layer, batch), work_(layer.workspaces(threads, length)) {}
+
+  /// Threads share the sequences where there are enough of them, and else the tiles of each.
+  void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
+    if (states.empty()) states = rest_.fresh(u.size());
+    const auto scan = [&](Index b, Executor& threads, std::span<typename Layer::Workspace> work) {
+      this->layer_.scan(u[b], nullptr, y.first_steps(b, u.length(b)), states[static_cast<std::size_t>(b)], threads,
+                        work);
+    };
+    if (u.size() >= executor.threads()) {
+      executor.run(u.size(), [&](Index b, Index worker) {
+        scan(b, this_thread(), std::span(work_).subspan(static_cast<std::size_t>(worker), 1));
+      });
+    } else {
+      for (Index b = 0; b < u.size(); ++b) scan(b, executor, work_);
+    }
+  }
+  Index bytes() const override {
+    Index all = rest_.bytes();
+    for (const auto& work : work_) all += work.bytes();
+    return all;
+  }
+  std::string name() const override { return "scan"; }
+
+ private:
+  RestStates<Layer> rest_;
+  std::vector<typename Layer::Workspace> work_;
+};
+
+}  // namespace ssm::detail

@@ -1,0 +1,126 @@
+#pragma once
+
+#include "ssm/discretize/bilinear.hpp"
+#include "ssm/discretize/zero_order_hold.hpp"
+#include "ssm/kernel/vandermonde.hpp"
+#include "ssm/layer/modal_layer.hpp"
+#include "ssm/layer/modal_parameters.hpp"
+
+namespace ssm {
+
+using S4DShape = ModalShape;
+
+/// What an S4D layer stores and trains: H independent diagonal systems, one input and output each.
+///
+///     x' = Lambda x + B u,   y = 2 Re(C x) + D u,   Lambda = -exp(A_re_log) + i A_im,   dt = exp(log_dt)
+///
+/// Of each conjugate pair one mode is kept, M = (N+1)/2; for odd N mode 0 is real: its imaginary parts must be 0. A and
+/// B may be stored once for several features (n sets, feature h uses set h mod n). Gu, Gupta, Goel, Re 2022,
+/// arXiv:2206.11893.
+template <std::floating_point T>
+struct S4DParameters : detail::ModalParameters<T> {
+  S4DParameters() = default;
+  /// Zeros of these sizes; a set of A and B for every feature unless `sets` says otherwise.
+  S4DParameters(Index features, Index N, std::optional<Index> sets = {})
+      : detail::ModalParameters<T>(features, N, sets.value_or(features)) {}
+
+  /// The system of feature h, in fp64.
+  DiagonalSystem<double> system(Index h) const { return this->diagonal_system(h); }
+
+  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or for
+  /// an
+  ///         odd N mode 0 is not real
+  void check() const { detail::ModalParameters<T>::check(); }
+
+  /// Published initial values: diagonal::Linear, Inverse, LegS, Fourier, Random; C and D normal, dt log-uniform.
+  /// @throws DomainError if a size or the range of dt is not positive
+  template <diagonal::Initializer Diagonal>
+  static S4DParameters initial(Diagonal diagonal, const S4DShape& shape, Random& random) {
+    detail::ModalParameters<T>::check(shape);
+    S4DParameters parameters(shape.features, shape.states, shape.sets());
+    for (Index n = 0; n < shape.sets(); ++n) {
+      const diagonal::Modes drawn = modes(diagonal, shape.states, random);
+      parameters.set(n, drawn.Lambda, drawn.B);
+    }
+    parameters.draw_rest(shape, random);
+    return parameters;
+  }
+};
+
+/// S4D: H independent diagonal systems, one a feature.
+///
+///     x_k = Lambda_bar x_{k-1} + B_bar u_k,   y_k = 2 Re(C x_k) + D u_k
+///
+/// Gu, Gupta, Goel, Re 2022, arXiv:2206.11893. Zero-order hold or bilinear. What prepares the recurrence, and the
+/// kernel of the convolution, is fp64.
+///
+/// | mode          | time                        | memory beyond u, y, state   |
+/// | recurrence    | O(H N L)                    | none                        |
+/// | convolution   | O(H (N L + L log L + N^2 sqrt(L))) | O(N sqrt(L) + N^2 + L) |
+///
+/// Errors relative to the peak of the exact output, dt in [1e-3, 1e-1], N <= 64, L <= 16,384: recurrence 1e-12 (fp64),
+/// 5e-6 (fp32); convolution 1e-12, 1e-5.
+///
+/// @tparam T   scalar of the data
+/// @tparam N   states, where they are known at compile time
+/// @tparam X   scalar of the state, where it is to be wider than T
+template <std::floating_point T, Index N = dynamic, std::floating_point X = T>
+class S4D : public detail::ModalLayer<S4D<T, N, X>, S4DParameters<T>, T, N, X> {
+  using Base = detail::ModalLayer<S4D<T, N, X>, S4DParameters<T>, T, N, X>;
+
+ public:
+  using Parameters = S4DParameters<T>;
+  using Shape = S4DShape;
+
+  /// Discretizes.
+  /// @param parameters   stored form, checked
+  /// @param method       ZeroOrderHold (the default) or Bilinear
+  /// @param sampling     the rate multiplies every dt
+  /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
+  /// DomainError
+  ///                     if a dt or the rate is not positive and finite
+  /// @note               O(H N)
+  template <ModalMethod Method>
+  S4D(const Parameters& parameters, Method method, Sampling sampling = {})
+      : Base(parameters, 0, sampling),
+        Lambda_bar_(this->features(), modes_of(this->states())),
+        B_bar_(this->features(), modes_of(this->states())) {
+    for (Index h = 0; h < this->features(); ++h) {
+      const auto system = discretize(method, parameters.system(h), this->dt(h));
+      for (Index n = 0; n < modes_of(this->states()); ++n) {
+        Lambda_bar_(h, n) = system.Lambda_bar(n);
+        B_bar_(h, n) = system.B_bar(n, 0);
+      }
+      this->set_step(h, dplr(system));
+    }
+  }
+  explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
+
+  /// What a convolution asks for; see detail::Featurewise. @{
+  template <fft::Backend<double>>
+  Vector<double> kernel(Index h, Index length) const {
+    return kernel::vandermonde(discrete(h), length);
+  }
+  template <std::floating_point U>
+  kernel::StateResponse<U> state_response(Index h, Index block) const {
+    return {discrete(h), block};
+  }
+  /// @}
+
+ private:
+  DiscreteDiagonalSystem<double> discrete(Index h) const {
+    const Index M = modes_of(this->states());
+    DiscreteDiagonalSystem<double> system{this->states(), Vector<Complex<double>>(M), Matrix<Complex<double>>(M, 1),
+                                          Matrix<Complex<double>>(1, M)};
+    for (Index n = 0; n < M; ++n) {
+      system.Lambda_bar(n) = Lambda_bar_(h, n);
+      system.B_bar(n, 0) = B_bar_(h, n);
+      system.C(0, n) = Complex<double>(this->parameters().C(h, n));
+    }
+    return system;
+  }
+
+  Array<Complex<double>> Lambda_bar_, B_bar_;  // (H, M)
+};
+
+}  // namespace ssm

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "ssm/core/sequence.hpp"
+#include "ssm/core/settle.hpp"
+
+namespace ssm::scan {
+
+/// Complex numbers over time as two real sequences, (length, channels) each.
+template <class T>
+struct SplitView {
+  SequenceView<T> re, im;
+
+  SplitView(SequenceView<T> real, SequenceView<T> imaginary) : re(real), im(imaginary) {
+    ssm::detail::require_size("length of the imaginary parts", re.length(), im.length());
+    ssm::detail::require_size("channels of the imaginary parts", re.features(), im.features());
+  }
+  template <class U>
+  requires std::same_as<const U, T> SplitView(const SplitView<U>& other) : re(other.re), im(other.im) {}
+
+  Index length() const noexcept { return re.length(); }
+  Index channels() const noexcept { return re.features(); }
+  SplitView block(Index first, Index count) const { return {re.block(first, count), im.block(first, count)}; }
+};
+template <class T>
+using Split = SplitView<T>;
+template <class T>
+using ConstSplit = SplitView<const T>;
+
+namespace detail {
+
+/// x = keep(s) x + change x + v, v = x for S channels.
+template <class T, class X, class Keep>
+void advance(Index channels, Keep keep, const X* __restrict change_re, const X* __restrict change_im,
+             T* __restrict v_re, T* __restrict v_im, X* __restrict x_re, X* __restrict x_im) noexcept {
+  for (Index s = 0; s < channels; ++s) {
+    const X re = x_re[s], im = x_im[s];
+    x_re[s] = ssm::detail::settle(keep(s) * re + (change_re[s] * re - change_im[s] * im + static_cast<X>(v_re[s])));
+    x_im[s] = ssm::detail::settle(keep(s) * im + (change_re[s] * im + change_im[s] * re + static_cast<X>(v_im[s])));
+    v_re[s] = static_cast<T>(x_re[s]);
+    v_im[s] = static_cast<T>(x_im[s]);
+  }
+}
+
+template <class T, class X>
+void require_scan(ConstSplit<X> Delta, ConstSplit<T> v, ConstSplit<X> state) {
+  ssm::detail::require_size("channels of Delta", v.channels(), Delta.channels());
+  ssm::detail::require_size("channels of the state", v.channels(), state.channels());
+  ssm::detail::require_size("length of the state", 1, state.length());
+  if (Delta.length() != 1) ssm::detail::require_size("length of Delta (or 1)", v.length(), Delta.length());
+}
+
+}  // namespace detail
+
+/// Diagonal recurrence over time, one step after the other, in place.
+///
+///     x_k = x_{k-1} + Delta_k x_{k-1} + v_k,          v becomes x,   a_k = 1 + Delta_k
+///
+/// @param Delta   a - 1             (L, S), or (1, S) where it does not vary
+/// @param v       driven by         (L, S), becomes x
+/// @param state   x_{-1}            (1, S), becomes x_{L-1}; its scalar may be wider than that of v
+/// @throws        ShapeError if the sizes disagree
+/// @note          O(L S), allocates nothing. Delta keeps digits that a = 1 - small would lose: see Affine.
+template <class T, class X>
+void sequential(ConstSplit<X> Delta, Split<T> v, Split<X> state) {
+  detail::require_scan<T, X>(Delta, v, state);
+  const bool varies = Delta.length() != 1;
+  for (Index k = 0; k < v.length(); ++k) {
+    const Index d = varies ? k : 0;
+    detail::advance(
+        v.channels(), [](Index) { return X(1); }, Delta.re.row(d).data(), Delta.im.row(d).data(), v.re.row(k).data(),
+        v.im.row(k).data(), state.re.data(), state.im.data());
+  }
+}
+
+}  // namespace ssm::scan

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "layer/laws.hpp"
+#include "ssm/core/array.hpp"
+#include "support/golden.hpp"
+
+/// Layers from reference files.
+namespace support {
+
+using ssm::Array;
+using ssm::Complex;
+
+/// Fills an array, whose sizes must be the tensor's, from a real or (re, im) tensor.
+template <class Number>
+void fill(Array<Number>& array, const Safetensors& file, const std::string& name) {
+  if constexpr (std::is_floating_point_v<Number>) {
+    const auto& values = file[name].values;
+    REQUIRE(static_cast<Index>(values.size()) == array.size());
+    std::transform(values.begin(), values.end(), array.begin(), [](double v) { return static_cast<Number>(v); });
+  } else {
+    const auto values = file[name + "_ri"].complex();
+    REQUIRE(static_cast<Index>(values.size()) == array.size());
+    std::transform(values.begin(), values.end(), array.begin(), [](auto v) { return Number(v); });
+  }
+}
+
+template <class T>
+laws::Rows<T> rows(const Safetensors& file, const std::string& name) {
+  const auto& tensor = file[name];
+  return Eigen::Map<const laws::Rows<double>>(tensor.values.data(), tensor.size(0), tensor.size(1)).template cast<T>();
+}
+
+inline Index size(const Safetensors& file, const std::string& key) { return std::stol(file.metadata(key)); }
+
+/// What a file expects of a run: output and final state.
+template <class T, class State>
+void check_run(const Safetensors& file, const laws::Rows<T>& y, State& state, double float_tolerance) {
+  const double allowed = std::is_same_v<T, double> ? file.tolerance() : float_tolerance;
+  CHECK(relative_error(y.template cast<double>().eval().template reshaped<Eigen::RowMajor>(), file["y"].values) <=
+        allowed);
+  const auto held = parts(state);
+  std::vector<Complex<double>> final_state;
+  for (std::size_t i = 0; i < held[0].size(); ++i)
+    final_state.emplace_back(held[0][i], held.size() > 1 ? held[held.size() - 1][i] : 0);
+  CHECK(relative_error(final_state, file["x_final_ri"].complex()) <=
+        (std::is_same_v<T, double> ? allowed : tolerance::rounded_parameters));
+}
+
+/// The state that a file starts from.
+template <class Layer>
+typename Layer::State start(const Layer& layer, const Safetensors& file) {
+  auto state = layer.initial_state();
+  const auto x0 = file["x0_ri"].complex();
+  auto held = parts(state);
+  REQUIRE(x0.size() == held[0].size());
+  for (std::size_t i = 0; i < x0.size(); ++i) {
+    using X = std::remove_reference_t<decltype(held[0][0])>;
+    held[0][i] = static_cast<X>(x0[i].real());
+    if (held.size() > 1) held[held.size() - 1][i] = static_cast<X>(x0[i].imag());
+  }
+  return state;
+}
+
+/// Modal parameters of S4 and S4D.
+template <class Parameters>
+void fill_modal(Parameters& parameters, const Safetensors& file) {
+  fill(parameters.A_re_log, file, "A_re_log");
+  fill(parameters.A_im, file, "A_im");
+  fill(parameters.B, file, "B");
+  fill(parameters.C, file, "C");
+  fill(parameters.D, file, "D");
+  fill(parameters.log_dt, file, "log_dt");
+}
+
+}  // namespace support
