@@ -18,6 +18,18 @@ inline ssm::S4Parameters<float> parameters(Index features, Index states) {
   ssm::Random random(7);
   return ssm::initial<ssm::S4<float>>(ssm::hippo::LegS{}, {.features = features, .states = states}, random);
 }
+inline ssm::S4DParameters<float> diagonal_parameters(Index features, Index states) {
+  ssm::Random random(7);
+  return ssm::initial<ssm::S4D<float>>(ssm::diagonal::Linear{}, {.features = features, .states = states}, random);
+}
+inline ssm::LSSLParameters<float> dense_parameters(Index features, Index states) {
+  ssm::Random random(7);
+  return ssm::initial<ssm::LSSL<float>>(ssm::hippo::LegS{}, {.features = features, .states = states}, random);
+}
+inline ssm::S5Parameters<float> mimo_parameters(Index features, Index states) {
+  ssm::Random random(7);
+  return ssm::initial<ssm::S5<float>>(ssm::hippo::NormalLegS{}, {.features = features, .states = states}, random);
+}
 
 /// Items are feature-steps; bytes are those of u and y.
 inline void report(benchmark::State& state, Index length, Index features) {

@@ -18,6 +18,20 @@ void krylov_reference(benchmark::State& state) {
   report(state, state.range(1), 1);
 }
 
+void vandermonde(benchmark::State& state) {
+  const auto system = discretize(ssm::ZeroOrderHold{}, diagonal_parameters(1, state.range(0)).system(0), 0.01);
+  for (auto _ : state) benchmark::DoNotOptimize(ssm::kernel::vandermonde(system, state.range(1)).data());
+  report(state, state.range(1), 1);
+}
+
+void krylov_by_squaring(benchmark::State& state) {
+  const auto system = discretize(ssm::Bilinear{}, dense(parameters(1, state.range(0)).system(0)), 0.01);
+  for (auto _ : state) benchmark::DoNotOptimize(ssm::kernel::krylov_by_squaring(system, state.range(1)).data());
+  report(state, state.range(1), 1);
+}
+
+BENCHMARK(vandermonde)->ArgsProduct({{16, 64, 256}, {1024, 16384, 131072}})->Unit(benchmark::kMillisecond);
+BENCHMARK(krylov_by_squaring)->ArgsProduct({{16, 64, 256}, {1024, 16384}})->Unit(benchmark::kMillisecond);
 BENCHMARK(krylov_reference)->ArgsProduct({{16, 64}, {1024, 16384}})->Unit(benchmark::kMillisecond);
 BENCHMARK(generating_function)->ArgsProduct({{16, 64, 256}, {1024, 16384, 131072}})->Unit(benchmark::kMillisecond);
 

@@ -41,6 +41,43 @@ BENCHMARK_TEMPLATE(forward, ssm::mode::convolution<>)
     ->ArgsProduct({{16, 64, 256}, {1024, 16384}})
     ->Unit(benchmark::kMillisecond);
 
+// Every layer in its modes, kernels kept: what the planner's table (layer/cost.hpp) is read from. Arguments H, N, L.
+template <class Layer, class Parameters, class... Mode>
+void planned(benchmark::State& state, Parameters make, Mode... mode) {
+  const Index H = state.range(0), L = state.range(2);
+  const Layer layer(make(H, state.range(1)));
+  auto run = ssm::plan(layer, {.length = L}, mode...);
+  const Rows u = noise(L, H);
+  Rows y(L, H);
+  auto x = layer.initial_state();
+  for (auto _ : state) {
+    run(u, y, x);
+    benchmark::DoNotOptimize(y.data());
+  }
+  report(state, L, H);
+  state.counters["bytes"] = static_cast<double>(run.bytes());
+}
+void shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgsProduct({{16}, {16, 64, 256}, {256, 4096, 16384}})->Unit(benchmark::kMillisecond);
+}
+void wide_shapes(benchmark::internal::Benchmark* bench) {
+  bench->ArgsProduct({{64, 256}, {64, 256}, {4096, 16384}})->Unit(benchmark::kMillisecond);
+}
+const auto s4d = planned<ssm::S4D<float>, decltype(&diagonal_parameters), ssm::mode::recurrence>;
+const auto s4d_kept = planned<ssm::S4D<float>, decltype(&diagonal_parameters), ssm::mode::convolution<>>;
+const auto s4_kept = planned<ssm::S4<float>, decltype(&parameters), ssm::mode::convolution<>>;
+const auto lssl = planned<ssm::LSSL<float>, decltype(&dense_parameters), ssm::mode::recurrence>;
+const auto lssl_kept = planned<ssm::LSSL<float>, decltype(&dense_parameters), ssm::mode::convolution<>>;
+const auto s5 = planned<ssm::S5<float>, decltype(&mimo_parameters), ssm::mode::scan>;
+const auto s5_steps = planned<ssm::S5<float>, decltype(&mimo_parameters), ssm::mode::recurrence>;
+BENCHMARK_CAPTURE(s4d, recurrence, diagonal_parameters, ssm::mode::recurrence{})->Apply(shapes);
+BENCHMARK_CAPTURE(s4d_kept, convolution, diagonal_parameters, ssm::mode::convolution{})->Apply(shapes);
+BENCHMARK_CAPTURE(s4_kept, convolution, parameters, ssm::mode::convolution{})->Apply(shapes);
+BENCHMARK_CAPTURE(lssl, recurrence, dense_parameters, ssm::mode::recurrence{})->Apply(shapes);
+BENCHMARK_CAPTURE(lssl_kept, convolution, dense_parameters, ssm::mode::convolution{})->Apply(shapes);
+BENCHMARK_CAPTURE(s5, scan, mimo_parameters, ssm::mode::scan{})->Apply(wide_shapes);
+BENCHMARK_CAPTURE(s5_steps, step_by_step, mimo_parameters, ssm::mode::recurrence{})->Apply(wide_shapes);
+
 void recurrence_reference(benchmark::State& state) {
   const Index L = state.range(1);
   const auto system = discretize(ssm::Bilinear{}, dense(parameters(1, state.range(0)).system(0)), 0.01);

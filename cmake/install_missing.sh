@@ -26,3 +26,4 @@ install_missing() {
 build_packages="g++ cmake ninja-build libeigen3-dev"
 example_packages="libsndfile1-dev libcli11-dev gnuplot-nox fonts-dejavu-core pkg-config"
 test_packages="clang clang-format git catch2 nlohmann-json3-dev libfftw3-dev libbenchmark-dev"
+docs_packages="doxygen"

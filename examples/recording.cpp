@@ -5,13 +5,11 @@
 // section 3) then reads the recording as a convolution y = K * u + D u, as the recurrence x_k = A_bar x_{k-1} + B_bar
 // u_k, in chunks and sample by sample, and says how far apart the four are; and at half the rate, with every time step
 // doubled.
-#include "support/picture.hpp"
+#include "support/program.hpp"
 #include "support/progress.hpp"
 #include "support/wav.hpp"
 
 #include <ssm/ssm.hpp>
-
-#include <CLI/CLI.hpp>
 
 #include <iomanip>
 #include <numbers>
@@ -162,7 +160,7 @@ void filter(const example::Recording& recording, const Options& options, example
 
 int main(int count, char** arguments) {
   Options options;
-  CLI::App app("A recording remembered by HiPPO and filtered by S4");
+  CLI::App app("A recording remembered by HiPPO and filtered by S4", "recording");
   app.add_option("--in", options.in, "WAV file, any rate, mixed down to one channel")->required();
   app.add_option("--out", options.out, "folder for pictures and tables")->capture_default_str();
   app.add_option("--memory", options.memory, "numbers of the HiPPO memories")
@@ -176,20 +174,12 @@ int main(int count, char** arguments) {
       ->capture_default_str();
   app.add_option("--chunk", options.chunk, "samples in a chunk")->check(CLI::Range(1, 1 << 30))->capture_default_str();
   app.add_option("--seed", options.seed, "seed of the layer's parameters")->capture_default_str();
-  try {
-    app.parse(count, arguments);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  try {
+  return example::run(app, count, arguments, [&] {
     const auto recording = example::read_wav(options.in);
     example::make_folder(options.out);
     example::Progress progress;
     std::cout << options.in << ": " << recording.samples.size() << " samples at " << recording.rate << " Hz\n";
     remember(recording, options, progress);
     filter(recording, options, progress);
-  } catch (const std::exception& error) {
-    std::cerr << "recording: " << error.what() << '\n';
-    return 1;
-  }
+  });
 }

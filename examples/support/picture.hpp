@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -33,26 +35,35 @@ inline void make_folder(const std::filesystem::path& folder) {
   std::filesystem::remove(folder / ".writable");
 }
 
+/// Nine digits, however small.
+inline std::string number(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.9g", value);
+  return text.data();
+}
+
 /// Columns of numbers with a name each, as tab-separated text.
 inline std::string table(const std::vector<std::string>& names, const std::vector<std::vector<double>>& columns) {
   std::string text;
   for (std::size_t c = 0; c < names.size(); ++c) text += names[c] + (c + 1 < names.size() ? "\t" : "\n");
   for (std::size_t row = 0; row < columns.front().size(); ++row)
     for (std::size_t c = 0; c < columns.size(); ++c)
-      text += std::to_string(columns[c][row]) + (c + 1 < columns.size() ? "\t" : "\n");
+      text += number(columns[c][row]) + (c + 1 < columns.size() ? "\t" : "\n");
   return text;
 }
 
 /// Draws `name`.png from `name`.tsv in `folder` by a gnuplot script, in which DATA stands for the table.
 /// Without gnuplot it says so, and the table stays.
-inline void draw(const std::filesystem::path& folder, const std::string& name, const std::string& script) {
+/// @param height   of the picture, in pixels
+inline void draw(const std::filesystem::path& folder, const std::string& name, const std::string& script,
+                 int height = 800) {
   if (std::system("command -v gnuplot >/dev/null 2>&1") != 0) {
     std::cout << "  " << (folder / (name + ".tsv")).string() << "  (no picture: gnuplot is not installed)\n";
     return;
   }
   write_file(folder / (name + ".gnuplot"),
-             "set terminal pngcairo size 1200,800 font 'DejaVu Sans,11'\nset output '" + name +
-                 ".png.part'\nset key top right opaque\nset grid lc rgb '#dddddd'\nDATA = '" + name +
+             "set terminal pngcairo size 1200," + std::to_string(height) + " font 'DejaVu Sans,11'\nset output '" +
+                 name + ".png.part'\nset key outside right top\nset grid lc rgb '#dddddd'\nDATA = '" + name +
                  ".tsv'\nset datafile separator '\\t'\n" + script);
   const std::string command = "cd '" + folder.string() + "' && gnuplot " + name + ".gnuplot && mv " + name +
                               ".png.part " + name + ".png && rm " + name + ".gnuplot";

@@ -7,11 +7,11 @@
 #include <cerrno>
 #include <cstdlib>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SSM_ASAN 1
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SSM_SANITIZER 1
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SSM_ASAN 1
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SSM_SANITIZER 1
 #endif
 #endif
 
@@ -28,7 +28,7 @@ void count(std::ptrdiff_t bytes) {
 
 }  // namespace
 
-#ifdef SSM_ASAN
+#ifdef SSM_SANITIZER
 extern "C" {
 int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, std::size_t),
                                               void (*)(const volatile void*));

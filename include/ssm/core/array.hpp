@@ -27,34 +27,51 @@ class Array {
     values_.resize(static_cast<std::size_t>(rows * columns * depth));
   }
 
+  /// First size.
   Index rows() const noexcept { return shape_[0]; }
+  /// Second size.
   Index columns() const noexcept { return shape_[1]; }
+  /// Third size.
   Index depth() const noexcept { return shape_[2]; }
+  /// All numbers together.
   Index size() const noexcept { return static_cast<Index>(values_.size()); }
+  /// (rows, columns, depth)
   const std::array<Index, 3>& shape() const noexcept { return shape_; }
 
+  /// All numbers, in order.
   std::span<T> values() noexcept { return values_; }
+  /// All numbers, in order.
   std::span<const T> values() const noexcept { return values_; }
+  /// The first number.
   T* data() noexcept { return values_.data(); }
+  /// The first number.
   const T* data() const noexcept { return values_.data(); }
+  /// Iterators over all numbers.
   auto begin() noexcept { return values_.begin(); }
+  /// Iterators over all numbers.
   auto begin() const noexcept { return values_.begin(); }
+  /// Past the last number.
   auto end() noexcept { return values_.end(); }
+  /// Past the last number.
   auto end() const noexcept { return values_.end(); }
 
+  /// Element (row, column, layer).
   T& operator()(Index row, Index column = 0, Index layer = 0) noexcept {
     return values_[static_cast<std::size_t>((row * shape_[1] + column) * shape_[2] + layer)];
   }
+  /// Element (row, column, layer).
   const T& operator()(Index row, Index column = 0, Index layer = 0) const noexcept {
     return values_[static_cast<std::size_t>((row * shape_[1] + column) * shape_[2] + layer)];
   }
 
   /// All values of one row, (columns * depth) of them.
   std::span<T> row(Index row) noexcept { return {data() + row * row_size(), static_cast<std::size_t>(row_size())}; }
+  /// All values of one row, (columns * depth) of them.
   std::span<const T> row(Index row) const noexcept {
     return {data() + row * row_size(), static_cast<std::size_t>(row_size())};
   }
 
+  /// By value.
   friend bool operator==(const Array&, const Array&) = default;
 
  private:

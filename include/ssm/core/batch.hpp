@@ -12,6 +12,7 @@ namespace ssm {
 template <class T>
 class BatchView {
  public:
+  /// Of the numbers.
   using Scalar = std::remove_const_t<T>;
 
   /// @param data      first element                       (batch, length, features)
@@ -26,6 +27,10 @@ class BatchView {
     detail::require_at_least("batch features", 0, features);
   }
 
+  /// @param data      first element                       (batch, length, features)
+  /// @param batch     number of sequences                 >= 0
+  /// @param length    steps of each, padding included     >= 0
+  /// @param features  numbers per step                    >= 0
   /// @param lengths   steps that count, of each sequence  (batch)     0 .. length
   /// @throws          ShapeError if there is not one for each; DomainError if one is outside
   BatchView(T* data, Index batch, Index length, Index features, std::span<const Index> lengths)
@@ -57,10 +62,15 @@ class BatchView {
         stride_(other.stride()),
         lengths_(other.lengths()) {}
 
+  /// The first element.
   T* data() const noexcept { return data_; }
+  /// Sequences.
   Index size() const noexcept { return batch_; }
+  /// Steps of each, padding included.
   Index length() const noexcept { return length_; }
+  /// H
   Index features() const noexcept { return features_; }
+  /// Elements from a step to the next.
   Index stride() const noexcept { return stride_; }
   /// Empty where all sequences have the whole length.
   std::span<const Index> lengths() const noexcept { return lengths_; }

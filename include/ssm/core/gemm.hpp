@@ -26,10 +26,13 @@ class Gemm {
   /// A matrix as it lies: first element, and elements from a column to the next.
   template <class U>
   struct Columns {
+    /// The first element.
     U* data;
+    /// Elements from a step to the next.
     Index stride;
   };
 
+  /// result += left right.     O(rows cols depth), allocates nothing
   void add_product(Index rows, Index cols, Index depth, Columns<const T> left, Columns<const T> right,
                    Columns<T> result) noexcept {
     if (rows == 0 || cols == 0 || depth == 0) return;

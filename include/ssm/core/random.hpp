@@ -14,6 +14,7 @@ namespace ssm {
 /// arXiv:1303.6257).
 class Random {
  public:
+  /// The seed decides all that follows.
   explicit Random(std::uint64_t seed) : engine_(seed) {}
 
   /// 64 random bits.

@@ -40,6 +40,7 @@ concept EigenOwner =
 template <class T>
 class SequenceView {
  public:
+  /// Of the numbers.
   using Scalar = std::remove_const_t<T>;
 
   /// @param data      first element
@@ -54,6 +55,7 @@ class SequenceView {
     if (stride < features)
       throw ShapeError(detail::message("sequence stride: expected at least the ", features, " features, got ", stride));
   }
+  /// Rows follow one another without a gap.
   SequenceView(T* data, Index length, Index features) : SequenceView(data, length, features, features) {}
 
   /// @throws ShapeError if the span's size is not a multiple of `features`
@@ -84,11 +86,16 @@ class SequenceView {
   requires(!detail::EigenTimeMajor<E>) SequenceView(E&& e)
   = delete;
 
+  /// The first element.
   T* data() const noexcept { return data_; }
+  /// Steps.
   Index length() const noexcept { return length_; }
+  /// H
   Index features() const noexcept { return features_; }
+  /// Elements from a step to the next.
   Index stride() const noexcept { return stride_; }
 
+  /// Element (step, feature).
   T& operator()(Index step, Index feature) const noexcept { return data_[step * stride_ + feature]; }
 
   /// The features of one step.

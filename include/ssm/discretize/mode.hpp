@@ -18,7 +18,9 @@ struct DiscreteMode {
 /// A_bar as keep + change, keep being 0 or 1, so that what is rounded is small: a slow mode's A_bar is 1 - small, and
 /// the small number keeps its digits only by itself; of a fast one A_bar is the smaller.
 struct StepFactor {
+  /// 0 or 1.
   double keep;
+  /// What is rounded.
   Complex<double> change;
 
   /// @param Delta   A_bar - 1

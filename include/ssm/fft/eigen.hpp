@@ -10,6 +10,7 @@ namespace ssm::fft {
 
 /// The transforms that come with Eigen (kissfft): no further dependency. The default.
 struct EigenBackend {
+  /// A transform of n points, see Backend.
   template <std::floating_point T>
   class Plan {
    public:
@@ -24,7 +25,9 @@ struct EigenBackend {
       inverse(spectrum, time);
     }
 
+    /// n
     Index size() const noexcept { return size_; }
+    /// See Backend.
     void forward(std::span<const T> time, std::span<Complex<T>> spectrum) {
       detail::require_sizes(size_, time, spectrum);
       if (size_ == 1) {  // kissfft has no transform of one point
@@ -33,6 +36,7 @@ struct EigenBackend {
         fft_.fwd(spectrum.data(), time.data(), size_);
       }
     }
+    /// See Backend.
     void inverse(std::span<Complex<T>> spectrum, std::span<T> time) {
       detail::require_sizes(size_, time, spectrum);
       if (size_ == 1) {

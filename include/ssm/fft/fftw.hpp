@@ -52,6 +52,7 @@ struct Fftw<float> {
 /// shared object and so is one for all shared objects that use this header, however their symbols are hidden. A plan
 /// works in aligned memory of its own, copied to and from, so any span will do.
 struct FftwBackend {
+  /// A transform of n points, see Backend.
   template <std::floating_point T>
   class Plan {
    public:
@@ -70,13 +71,16 @@ struct FftwBackend {
       if (!forward_ || !inverse_) throw std::bad_alloc();
     }
 
+    /// n
     Index size() const noexcept { return size_; }
+    /// See Backend.
     void forward(std::span<const T> time, std::span<Complex<T>> spectrum) {
       detail::require_sizes(size_, time, spectrum);
       std::copy(time.begin(), time.end(), time_.get());
       Api::execute(forward_.get());
       std::copy_n(reinterpret_cast<const Complex<T>*>(spectrum_.get()), spectrum.size(), spectrum.begin());
     }
+    /// See Backend.
     void inverse(std::span<Complex<T>> spectrum, std::span<T> time) {
       detail::require_sizes(size_, time, spectrum);
       std::copy(spectrum.begin(), spectrum.end(), reinterpret_cast<Complex<T>*>(spectrum_.get()));

@@ -35,21 +35,27 @@ inline double legendre(const Eigen::VectorXd& c, double x) noexcept {
 /// g_n = sqrt(2n+1) P_n(1 - 2 age), age from 0 (now) to 1 (the beginning).
 template <>
 struct Basis<LegS> {
+  /// How far the functions reach.
   static constexpr double extent = 1;
+  /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept { return detail::legendre(c, 1 - 2 * age); }
 };
 
 /// g_n = sqrt(2n+1) P_n(1 - age), age from 0 to 2.
 template <>
 struct Basis<LegT> {
+  /// How far the functions reach.
   static constexpr double extent = 2;
+  /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept { return detail::legendre(c, 1 - age); }
 };
 
 /// g_n = e^(-age/2) L_n(age), Laguerre's polynomials, any age.
 template <>
 struct Basis<LagT> {
+  /// How far the functions reach.
   static constexpr double extent = 1;
+  /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept {
     double value = 0, previous = 0, current = std::exp(-age / 2);
     for (Index n = 0; n < c.size(); ++n) {
@@ -66,7 +72,9 @@ struct Basis<LagT> {
 /// g_0 = 1, g_1 = 0, g_2k = sqrt(2) cos(pi k age), g_(2k+1) = sqrt(2) sin(pi k age), age from 0 to 2.
 template <>
 struct Basis<Fourier> {
+  /// How far the functions reach.
   static constexpr double extent = 2;
+  /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept {
     double value = c(0);
     for (Index n = 2; n < c.size(); ++n) {

@@ -59,6 +59,7 @@ inline Modes modes(Linear, Index N, ssm::Random&) {
   return detail::modes_with_unit_input(
       N, [](Index n) { return Complex<double>(-0.5, std::numbers::pi * static_cast<double>(n)); });
 }
+/// The same for this initial value.
 inline Modes modes(Inverse, Index N, ssm::Random&) {
   const auto size = static_cast<double>(N);
   return detail::modes_with_unit_input(N, [&](Index n) {  // the paper's order reversed: Im increases, 0 for odd N first
@@ -66,11 +67,13 @@ inline Modes modes(Inverse, Index N, ssm::Random&) {
     return Complex<double>(-0.5, size / std::numbers::pi * (size / (2 * reversed + 1) - 1));
   });
 }
+/// The same for this initial value.
 template <hippo::Measure Measure>
 Modes modes(Normal<Measure>, Index N, ssm::Random&) {
   const hippo::Nplr half = hippo::nplr(Measure{}, N).half();
   return {half.Lambda, half.B / 2};
 }
+/// The same for this initial value.
 inline Modes modes(Random, Index N, ssm::Random& random) {
   return detail::modes_with_unit_input(N, [&](Index) {
     const double decay = 1 - random.uniform();  // in (0, 1]

@@ -20,8 +20,10 @@ class Operator;
 template <>
 class Operator<LegS> {
  public:
+  /// For N coefficients.
   explicit Operator(Index N) : root_(input(LegS{}, N)) {}
 
+  /// result = A c.     O(N)
   void multiply(const Eigen::VectorXd& c, Eigen::VectorXd& result) const noexcept {
     double sum = 0;
     for (Index n = 0; n < c.size(); ++n) {
@@ -29,6 +31,7 @@ class Operator<LegS> {
       sum += root_(n) * c(n);
     }
   }
+  /// x becomes (I - step A)^-1 x.     O(N)
   void solve(double step, Eigen::VectorXd& x) const noexcept {
     double sum = 0;
     for (Index n = 0; n < x.size(); ++n) {
@@ -45,8 +48,10 @@ class Operator<LegS> {
 template <>
 class Operator<LagT> {
  public:
+  /// For N coefficients.
   explicit Operator(Index) {}
 
+  /// result = A c.     O(N)
   void multiply(const Eigen::VectorXd& c, Eigen::VectorXd& result) const noexcept {
     double sum = 0;
     for (Index n = 0; n < c.size(); ++n) {
@@ -54,6 +59,7 @@ class Operator<LagT> {
       sum += c(n);
     }
   }
+  /// x becomes (I - step A)^-1 x.     O(N)
   void solve(double step, Eigen::VectorXd& x) const noexcept {
     double sum = 0;
     for (Index n = 0; n < x.size(); ++n) {
@@ -72,8 +78,10 @@ class Operator<LagT> {
 template <>
 class Operator<LegT> {
  public:
+  /// For N coefficients.
   explicit Operator(Index N) : root_(input(LegS{}, N)), pivot_(N) {}
 
+  /// result = A c.     O(N)
   void multiply(const Eigen::VectorXd& c, Eigen::VectorXd& result) const noexcept {
     double sums[2] = {0, 0}, along = 0;
     for (Index n = 0; n < c.size(); ++n) along += sign(n) * root_(n) * c(n);
@@ -114,8 +122,10 @@ class Operator<LegT> {
 template <>
 class Operator<Fourier> {
  public:
+  /// For N coefficients.
   explicit Operator(Index N) : B_(input(Fourier{}, N)), solved_(N) {}
 
+  /// result = A c.     O(N)
   void multiply(const Eigen::VectorXd& c, Eigen::VectorXd& result) const noexcept {
     const double projection = B_.dot(c);
     for (Index n = 0; n < c.size(); ++n) result(n) = -B_(n) * projection;

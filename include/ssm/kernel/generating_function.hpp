@@ -21,6 +21,7 @@ struct Circle {
   Index length;           ///< L           >= 1
   double damping = 0.25;  ///< r^L         0 < damping <= 1
 
+  /// r
   double radius() const { return std::exp(std::log(damping) / static_cast<double>(length)); }
 };
 

@@ -25,12 +25,14 @@ class StateResponse {
   /// Buffers of one thread, for sequences of up to L steps.
   class Workspace {
    public:
+    /// Buffers for the sizes given.
     Workspace(Index states, Index block, Index length)
         : block_states_(states, length / block + 1),
           block_outputs_(block, length / block + 1),
           x_(states),
           next_(states),
           gemm_(std::max(states, block), length / block + 1, std::max(states, block)) {}
+    /// Bytes held.
     Index bytes() const noexcept {
       return static_cast<Index>(sizeof(T)) * (block_states_.size() + block_outputs_.size()) +
              static_cast<Index>(sizeof(double)) * 2 * x_.size() + gemm_.bytes();
@@ -72,11 +74,9 @@ class StateResponse {
     }
   }
 
-  /// From a diagonal system.                                                  O(N T + N^2)
+  /// From a diagonal system: a jump costs O(N).                               O(N T)
   StateResponse(const DiscreteDiagonalSystem<double>& system, Index block)
-      : rows_(checked(block), system.states),
-        columns_(system.states, block),
-        jump_(Matrix<double>::Zero(system.states, system.states)) {
+      : rows_(checked(block), system.states), columns_(system.states, block), mode_jump_(system.Lambda_bar.size()) {
     const Index M = system.Lambda_bar.size(), odd = system.states % 2;
     for (Index n = 0; n < M; ++n) {
       const bool real = n < odd;
@@ -94,19 +94,18 @@ class StateResponse {
         rows_(i, im) = static_cast<T>(-row.imag());
         columns_(im, block - 1 - i) = static_cast<T>(column.imag());
       }
-      jump_(n, n) = before.real();
-      if (real) continue;
-      jump_(im, im) = before.real();
-      jump_(n, im) = -before.imag();
-      jump_(im, n) = before.imag();
+      mode_jump_(n) = before;
     }
   }
 
-  Index states() const noexcept { return jump_.rows(); }
+  /// N (S5: P), as real numbers.
+  Index states() const noexcept { return columns_.rows(); }
+  /// Steps of a block.
   Index block() const noexcept { return rows_.rows(); }
+  /// Bytes held.
   Index bytes() const noexcept {
     return static_cast<Index>(sizeof(T)) * (rows_.size() + columns_.size()) +
-           static_cast<Index>(sizeof(double)) * jump_.size();
+           static_cast<Index>(sizeof(double)) * (jump_.size() + 2 * mode_jump_.size());
   }
 
   /// y_k += C A_bar^(k+1) x, for all steps of y. Allocates nothing; does nothing where x is 0.          O(N L)
@@ -128,7 +127,9 @@ class StateResponse {
   }
 
   /// x becomes the state after as many whole blocks as u has. Allocates nothing.                        O(N L)
-  /// @param u   contiguous
+  /// @param u      contiguous
+  /// @param x      the state before u, becomes that after the steps taken      (N)
+  /// @param work   buffers of this thread, for at least this length
   /// @return    the steps taken; what is left of u is for a recurrence
   Index drive(std::span<const T> u, std::span<double> x, Workspace& work) const noexcept {
     const Index N = states(), blocks = static_cast<Index>(u.size()) / block();
@@ -149,16 +150,33 @@ class StateResponse {
     ssm::detail::require_at_least("block of a state response", 1, block);
     return block;
   }
-  void advance(Workspace& work) const noexcept {  // x = jump x
+  void advance(Workspace& work) const noexcept {  // x = A_bar^T x
+    const Index N = states(), M = mode_jump_.size(), odd = N % 2;
+    for (Index n = 0; n < M; ++n) {
+      const double re = mode_jump_(n).real(), im = mode_jump_(n).imag(), x = work.x_(n);
+      if (n < odd) {
+        work.x_(n) = re * x;
+      } else {
+        double& y = work.x_(M - odd + n);
+        work.x_(n) = re * x - im * y;
+        y = re * y + im * x;
+      }
+    }
+    if (M > 0) return;
     work.next_.setZero();
-    for (Index m = 0; m < states(); ++m)
-      for (Index n = 0; n < states(); ++n) work.next_(n) += jump_(n, m) * work.x_(m);
+    double* const __restrict next = work.next_.data();
+    for (Index m = 0; m < N; ++m) {
+      const double x = work.x_(m);
+      const double* const __restrict column = jump_.data() + m * N;
+      for (Index n = 0; n < N; ++n) next[n] += column[n] * x;
+    }
     work.x_.swap(work.next_);
   }
 
-  Matrix<T> rows_;       // (T, N)
-  Matrix<T> columns_;    // (N, T)
-  Matrix<double> jump_;  // (N, N)
+  Matrix<T> rows_;                     // (T, N)
+  Matrix<T> columns_;                  // (N, T)
+  Matrix<double> jump_;                // (N, N), of a dense system
+  Vector<Complex<double>> mode_jump_;  // (M), of a diagonal one
 };
 
 }  // namespace ssm::kernel

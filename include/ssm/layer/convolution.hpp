@@ -12,7 +12,7 @@ template <std::floating_point T, class Backend>
 struct ConvolutionWorkspace {
   ConvolutionWorkspace(Index length, Index states)
       : causal(length, length),
-        block(kernel::block_of(length)),
+        block(std::clamp<Index>(std::max(kernel::block_of(length), states), 1, std::max<Index>(length, 1))),
         ends(states, block, length),
         input(static_cast<std::size_t>(length)),
         x(static_cast<std::size_t>(states)) {}

@@ -13,21 +13,22 @@ namespace ssm::cost {
 /// The defaults were measured by bench/layer_bench.cpp on one core of an AMD EPYC with AVX-512, g++ 12, -O3
 /// -march=native. Another table may be handed to `plan`.
 struct Table {
-  double mode_step = 0.6;    ///< one mode of a diagonal recurrence, one step
-  double rank_step = 0.4;    ///< one mode of one column of a low-rank correction, one step, on top
-  double feature_step = 6;   ///< one feature of a recurrence, one step, on top of its modes
-  double dense_step = 0.10;  ///< one entry of a dense transition matrix, one step
-  double transform = 0.8;    ///< one point of a transform, there and back, for each doubling of its length
-  double product = 0.03;     ///< one multiplication and addition of a matrix product
-  double jump = 0.5;         ///< one entry of a state's jump over a block of time
+  double mode_step = 0.37;   ///< one mode of a diagonal recurrence, one step
+  double rank_step = 1.4;    ///< one mode of one column of a low-rank correction, one step, on top
+  double feature_step = 12;  ///< one feature of a recurrence, one step, on top of its modes
+  double dense_step = 0.08;  ///< one entry of a dense transition matrix, one step
+  double transform = 0.88;   ///< one point of a transform, there and back, for each doubling of its length
+  double product = 0.04;     ///< one multiplication and addition of a matrix product
+  double jump = 0.09;        ///< one entry of a state's jump over a block of time
 };
 
-/// A convolution of one feature over L steps with the state at both ends, N states, transforms of `points`, in ns.
-inline double convolution(const Table& table, Index L, Index N, Index points) {
+/// A convolution of one feature over L steps with the state at both ends, N states whose jump over a block of time has
+/// `jump_entries` entries, transforms of `points`, in ns.
+inline double convolution(const Table& table, Index L, Index N, Index jump_entries, Index points) {
   const auto length = static_cast<double>(L), states = static_cast<double>(N), all = static_cast<double>(points);
-  const double blocks = std::sqrt(length);
+  const double blocks = length / std::max({std::sqrt(length), std::min(states, length), 1.0}) + 1;
   return table.transform * all * std::log2(std::max(all, 2.0)) + 2 * table.product * states * length +
-         2 * table.jump * states * states * blocks;
+         2 * table.jump * static_cast<double>(jump_entries) * blocks;
 }
 
 }  // namespace ssm::cost

@@ -37,7 +37,9 @@ struct LSSLParameters {
   LSSLParameters(Index features, Index states)
       : A(features, states, states), B(features, states), C(features, states), D(features), log_dt(features) {}
 
+  /// H
   Index features() const noexcept { return log_dt.rows(); }
+  /// N (S5: P), as real numbers.
   Index states() const noexcept { return B.columns(); }
 
   /// The system of feature h, in fp64.
@@ -135,8 +137,11 @@ LSSLParameters<double> dense(const Parameters& parameters) {
 template <std::floating_point T, Index N = dynamic, std::floating_point X = T>
 class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
  public:
+  /// What is initialised, trained and stored.
   using Parameters = LSSLParameters<T>;
+  /// Sizes for `initial`.
   using Shape = LSSLShape;
+  /// What the caller owns between calls.
   using State = DenseState<X>;
 
   /// Discretizes.
@@ -171,13 +176,19 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
       }
     }
   }
+  /// By the default method.
   explicit LSSL(const Parameters& parameters, Sampling sampling = {}) : LSSL(parameters, Bilinear{}, sampling) {}
 
+  /// H
   Index features() const noexcept { return parameters_.features(); }
+  /// N (S5: P), as real numbers.
   Index states() const noexcept { return N == dynamic ? parameters_.states() : N; }
+  /// What multiplies every dt.
   double rate() const noexcept { return rate_; }
+  /// As they were given.
   const Parameters& parameters() const noexcept { return parameters_; }
 
+  /// The state before the first step: rest.
   State initial_state() const { return {Array<X>(features(), states()), Array<X>(states())}; }
 
   /// What runs the states; see detail::Featurewise. @{
@@ -185,6 +196,7 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
     detail::require_shape("state", state.x, features(), states());
     detail::require_shape("state's workspace", state.next, states());
   }
+  /// Feature h, step after step.
   void recur(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
     const Index size = states();
     X* const x = state.x.row(h).data();
@@ -205,20 +217,27 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
       y(k, 0) = static_cast<T>(output);
     }
   }
+  /// Impulse response of feature h, without D.
   template <fft::Backend<double>>
   Vector<double> kernel(Index h, Index length) const {
     return kernel::krylov_by_squaring(discrete(h), length);
   }
+  /// What joins a convolution to the states at its ends.
   template <std::floating_point U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {discrete(h), block};
   }
+  /// Entries of what moves the state over a block of time.
+  Index jump_entries() const noexcept { return states() * states(); }
+  /// The state of feature h as N real numbers.
   void real_state(Index h, const State& state, std::span<double> x) const {
     for (Index n = 0; n < states(); ++n) x[static_cast<std::size_t>(n)] = static_cast<double>(state.x(h, n));
   }
+  /// And back.
   void set_real_state(Index h, std::span<const double> x, State& state) const {
     for (Index n = 0; n < states(); ++n) state.x(h, n) = static_cast<X>(x[static_cast<std::size_t>(n)]);
   }
+  /// What the planner takes a step of all features to cost.
   double ns_per_step(const cost::Table& table) const noexcept {
     const auto size = static_cast<double>(states());
     return static_cast<double>(features()) * (table.feature_step + table.dense_step * size * size);

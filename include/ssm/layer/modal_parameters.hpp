@@ -16,6 +16,7 @@ struct ModalShape {
   double dt_max = 1e-1;              ///< s
   std::optional<Index> copies = {};  ///< n_ssm: sets of A and B that features share, a divisor of H; one each if unset
 
+  /// n, sets of A and B.
   Index sets() const { return copies.value_or(features); }
 };
 

@@ -13,12 +13,14 @@ struct recurrence {};
 /// the state that goes out is the recurrence's. `Backend` is the library of transforms.
 template <class Backend = fft::EigenBackend>
 struct convolution {
+  /// The library of transforms.
   using backend = Backend;
 };
 
 /// Tiles of time: what goes in and out of the states by matrix products, the states by a scan. Over the caller's
 /// threads, tile by tile with exact carries: the same bits for every number of them.
 struct scan {
+  /// The threads.
   Executor& executor = this_thread();
 };
 

@@ -7,6 +7,18 @@
 
 namespace ssm {
 
+namespace detail {
+
+/// 0.0123, 1.23, 12.3, 123
+inline std::string three_digits(double value) {
+  std::ostringstream text;
+  text.precision(3);
+  text << value;
+  return std::move(text).str();
+}
+
+}  // namespace detail
+
 /// What a plan is made for.
 struct Workload {
   Index length;                        ///< most steps of a sequence      >= 0
@@ -22,7 +34,9 @@ struct Workload {
 template <SSMLayer Layer>
 class Plan {
  public:
+  /// Of the numbers.
   using Scalar = typename Layer::Scalar;
+  /// What the caller owns between calls.
   using State = typename Layer::State;
 
   /// By `plan`.
@@ -56,8 +70,7 @@ class Plan {
   Index bytes() const { return runner_->bytes(); }
   /// Which mode was chosen, from what estimate, and what it holds.
   std::string explain() const {
-    return detail::message(runner_->name(), ": ", std::round(static_cast<double>(bytes()) / 1e4) / 100, " MB held; ",
-                           why_);
+    return runner_->name() + ": " + detail::three_digits(static_cast<double>(bytes()) / 1e6) + " MB held; " + why_;
   }
 
  private:
@@ -133,11 +146,12 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, const cost::Table
     const auto L = static_cast<double>(workload.length), H = static_cast<double>(layer.features());
     const Index points = fft::fast_length(2 * workload.length);
     const double recurrence = L * layer.ns_per_step(table);
-    const double convolution = H * cost::convolution(table, workload.length, layer.states(), points);
+    const double convolution =
+        H * cost::convolution(table, workload.length, layer.states(), layer.jump_entries(), points);
     const double runs = static_cast<double>(workload.batch) / 1e6;
     const auto told = [&](double best, const std::string& other, double its) {
-      return detail::message("estimated ", runs * best, " ms a run on one thread; ", other, " would take ",
-                             best > 0 ? its / best : 1.0, " times as long");
+      return detail::message("estimated ", detail::three_digits(runs * best), " ms a run on one thread; ", other,
+                             " would take ", detail::three_digits(best > 0 ? its / best : 1.0), " times as long");
     };
     if (recurrence <= convolution) {
       const std::string other = detail::message("a convolution (FFT of ", points, " points)");
@@ -147,7 +161,8 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, const cost::Table
   } else if constexpr (detail::ScanLayer<Layer>) {
     return plan(layer, workload, mode::scan{})
         .because(detail::message("estimated ",
-                                 static_cast<double>(workload.length * workload.batch) * layer.ns_per_step(table) / 1e6,
+                                 detail::three_digits(static_cast<double>(workload.length * workload.batch) *
+                                                      layer.ns_per_step(table) / 1e6),
                                  " ms a run on one thread; there is no other mode for whole sequences"));
   } else {
     return plan(layer, workload, mode::recurrence{}).because("the layer's own forward; there is nothing to choose");

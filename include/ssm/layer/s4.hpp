@@ -26,6 +26,7 @@ struct S4Parameters : detail::ModalParameters<T> {
       : detail::ModalParameters<T>(features, N, sets.value_or(features)),
         P(sets.value_or(features), modes_of(N), rank) {}
 
+  /// R
   Index rank() const noexcept { return P.depth(); }
 
   /// The system of feature h, in fp64.
@@ -114,7 +115,9 @@ class S4 : public detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X> {
   using Base = detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X>;
 
  public:
+  /// What is initialised, trained and stored.
   using Parameters = S4Parameters<T>;
+  /// Sizes for `initial`.
   using Shape = S4Shape;
 
   /// Discretizes.
@@ -127,12 +130,14 @@ class S4 : public detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X> {
   explicit S4(const Parameters& parameters, Sampling sampling = {}) : Base(parameters, parameters.rank(), sampling) {
     for (Index h = 0; h < this->features(); ++h) this->set_step(h, discrete(h));
   }
+  /// The same; the method may be named.
   explicit S4(const Parameters& parameters, Bilinear, Sampling sampling = {}) : S4(parameters, sampling) {}
   /// There is no structured zero-order hold (or other form) of a diagonal plus low rank system: only Bilinear.
   template <class Method>
   requires(!std::convertible_to<Method, Sampling>) S4(const Parameters&, Method, Sampling = {})
   = delete;
 
+  /// R
   Index rank() const noexcept { return this->parameters().rank(); }
 
   /// What a convolution asks for; see detail::Featurewise. @{
@@ -140,10 +145,13 @@ class S4 : public detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X> {
   Vector<double> kernel(Index h, Index length) const {
     return kernel::generating_function<double, Backend>(this->parameters().system(h), this->dt(h), length);
   }
+  /// What joins a convolution to the states at its ends.
   template <std::floating_point U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {dense(discrete(h)), block};
   }
+  /// Entries of what moves the state over a block of time.
+  Index jump_entries() const noexcept { return this->states() * this->states(); }
   /// @}
 
  private:

@@ -69,7 +69,9 @@ class S4D : public detail::ModalLayer<S4D<T, N, X>, S4DParameters<T>, T, N, X> {
   using Base = detail::ModalLayer<S4D<T, N, X>, S4DParameters<T>, T, N, X>;
 
  public:
+  /// What is initialised, trained and stored.
   using Parameters = S4DParameters<T>;
+  /// Sizes for `initial`.
   using Shape = S4DShape;
 
   /// Discretizes.
@@ -94,6 +96,7 @@ class S4D : public detail::ModalLayer<S4D<T, N, X>, S4DParameters<T>, T, N, X> {
       this->set_step(h, dplr(system));
     }
   }
+  /// By the default method.
   explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
 
   /// What a convolution asks for; see detail::Featurewise. @{
@@ -101,10 +104,13 @@ class S4D : public detail::ModalLayer<S4D<T, N, X>, S4DParameters<T>, T, N, X> {
   Vector<double> kernel(Index h, Index length) const {
     return kernel::vandermonde(discrete(h), length);
   }
+  /// What joins a convolution to the states at its ends.
   template <std::floating_point U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {discrete(h), block};
   }
+  /// Entries of what moves the state over a block of time.
+  Index jump_entries() const noexcept { return this->states(); }
   /// @}
 
  private:

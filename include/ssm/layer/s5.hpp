@@ -39,9 +39,13 @@ namespace ssm {
 template <std::floating_point T, Index P = dynamic, std::floating_point X = T>
 class S5 {
  public:
+  /// Of the numbers.
   using Scalar = T;
+  /// What is initialised, trained and stored.
   using Parameters = S5Parameters<T>;
+  /// Sizes for `initial`.
   using Shape = S5Shape;
+  /// What the caller owns between calls.
   using State = ModalState<X>;
 
   /// Discretizes.
@@ -53,7 +57,7 @@ class S5 {
   ///                     if a dt or the rate is not positive and finite
   /// @note               O(P H)
   template <ModalMethod Method>
-  S5(const Parameters& parameters, Method, Sampling sampling = {})
+  S5(const Parameters& parameters, [[maybe_unused]] Method method, Sampling sampling = {})
       : parameters_(parameters),
         rate_(sampling.rate),
         discretize_([](Complex<double> z) { return discretize_mode(Method{}, z); }) {
@@ -81,15 +85,21 @@ class S5 {
     }
     make_step(1, 0, S, step_.data());
   }
+  /// By the default method.
   explicit S5(const Parameters& parameters, Sampling sampling = {}) : S5(parameters, ZeroOrderHold{}, sampling) {}
 
+  /// H
   Index features() const noexcept { return parameters_.features(); }
+  /// N (S5: P), as real numbers.
   Index states() const noexcept { return P == dynamic ? parameters_.states : P; }
   /// S, the modes that are kept.
   Index modes() const noexcept { return parameters_.spectrum == Spectrum::full ? states() : modes_of(states()); }
+  /// What multiplies every dt.
   double rate() const noexcept { return rate_; }
+  /// As they were given.
   const Parameters& parameters() const noexcept { return parameters_; }
 
+  /// The state before the first step: rest.
   State initial_state() const { return {Array<X>(modes()), Array<X>(modes())}; }
 
   /// One time step. Neither throws nor allocates; sizes are asserted.         O(P H)
@@ -98,7 +108,10 @@ class S5 {
   }
 
   /// One time step that takes `interval` times the layer's own. Neither throws nor allocates.
+  /// @param u_k        input            (H)
   /// @param interval   dimensionless, >= 0 and finite: asserted
+  /// @param y_k        output           (H)     may be u_k
+  /// @param state      before the step, becomes that after it
   void step(std::span<const T> u_k, double interval, std::span<T> y_k, State& state) const noexcept {
     assert(interval >= 0 && interval < std::numeric_limits<double>::infinity());
     advance(u_k, y_k, state, &interval);
@@ -118,13 +131,18 @@ class S5 {
     scan(u, nullptr, y, state, how.executor, work);
   }
 
+  /// Step by step, as `step` does.
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
     check(u, y, state);
     for (Index k = 0; k < u.length(); ++k) step(u.row(k), y.row(k), state);
   }
 
   /// A sequence of uneven samples: step k takes intervals[k] times the layer's own.
+  /// @param u           input            (L, H)
   /// @param intervals   dimensionless, >= 0 and finite      (L)
+  /// @param y           output           (L, H)     may be u
+  /// @param state       before step 0, becomes that after step L-1
+  /// @param how         the caller's threads
   /// @throws            ShapeError if the sizes disagree; DomainError if an interval is negative or not finite; nothing
   /// has
   ///                    changed then
@@ -168,11 +186,13 @@ class S5 {
   /// Buffers of one thread: a tile of states, and the packing of its matrix products.
   class Workspace {
    public:
+    /// Buffers for the sizes given.
     Workspace(const S5& layer, Index tile)
         : states_(tile, 2 * layer.modes()),
           own_step_(coefficients, layer.modes()),
           in_(2 * layer.modes(), tile, layer.features()),
           out_(layer.features(), tile, 2 * layer.modes()) {}
+    /// Bytes held.
     Index bytes() const noexcept {
       return states_.size() * static_cast<Index>(sizeof(T)) + own_step_.size() * static_cast<Index>(sizeof(X)) +
              in_.bytes() + out_.bytes();
@@ -208,6 +228,7 @@ class S5 {
       read_out(u.block(first, count), y.block(first, count), own);
     });
   }
+  /// What the planner takes a step of all features to cost.
   double ns_per_step(const cost::Table& table) const noexcept {
     const auto S = static_cast<double>(modes()), H = static_cast<double>(features());
     return 4 * table.product * S * H + table.mode_step * S + table.feature_step * H / 16;

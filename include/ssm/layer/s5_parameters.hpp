@@ -47,6 +47,7 @@ struct S5Shape {
   Index features;                      ///< H                         >= 1
   Index states = 64;                   ///< P, of all features        >= 1
   Spectrum spectrum = Spectrum::half;  ///< what is kept of it
+  /// Whether modes start with time steps of their own.
   Steps steps = Steps::one_each;
   double dt_min = 1e-3;  ///< s
   double dt_max = 1e-1;  ///< s
@@ -82,6 +83,7 @@ struct S5Parameters {
         D(features),
         log_dt(steps == Steps::one_each ? kept_of(P, kept) : 1) {}
 
+  /// H
   Index features() const noexcept { return D.rows(); }
   /// S
   Index modes() const noexcept { return kept_of(states, spectrum); }
@@ -94,6 +96,7 @@ struct S5Parameters {
     return {std::min(static_cast<double>(Lambda_re(s)), static_cast<double>(Lambda_re_max)),
             static_cast<double>(Lambda_im(s))};
   }
+  /// Time step of mode s, before the rate.     s
   double dt(Index s) const { return std::exp(static_cast<double>(log_dt(log_dt.rows() == 1 ? 0 : s))); }
 
   /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or mode
@@ -130,75 +133,71 @@ struct S5Parameters {
   /// an
   ///         odd size would each need a real mode
   template <class Output = output::TruncatedNormal>
-  static S5Parameters initial(hippo::NormalLegS measure, const S5Shape& shape, Random& random, Output = {});
+  static S5Parameters initial(hippo::NormalLegS measure, const S5Shape& shape, Random& random, Output = {}) {
+    detail::require_at_least("features", 1, shape.features);
+    detail::require_at_least("states", 1, shape.states);
+    detail::require_at_least("blocks", 1, measure.blocks);
+    detail::require_range("dt_min..dt_max", shape.dt_min, shape.dt_max);
+    const Index P = shape.states, J = measure.blocks, H = shape.features, size = P / J;
+    if (P % J != 0) throw DomainError(detail::message("blocks: expected a divisor of the ", P, " states, got ", J));
+    if (shape.spectrum == Spectrum::half && J > 1 && size % 2 == 1)
+      throw DomainError(detail::message("blocks: expected blocks of an even size for half a spectrum, got ", size));
+    const hippo::Nplr whole = hippo::nplr(hippo::LegS{}, size);
+    const hippo::Nplr block = shape.spectrum == Spectrum::half ? whole.half() : whole;
+    const Index kept = block.Lambda.size();
+
+    S5Parameters parameters(H, P, shape.spectrum, shape.steps);
+    for (Index j = 0; j < J; ++j)
+      for (Index s = 0; s < kept; ++s) {
+        parameters.Lambda_re(j * kept + s) = static_cast<T>(block.Lambda(s).real());
+        parameters.Lambda_im(j * kept + s) = static_cast<T>(block.Lambda(s).imag());
+      }
+    std::vector<Complex<double>> drawn(static_cast<std::size_t>(size));
+    const auto V = [&](Index n, Index s) { return block.V(n, s); };
+    for (Index h = 0; h < H; ++h)
+      for (Index j = 0; j < J; ++j) {
+        for (auto& value : drawn) value = random.truncated_normal() / std::sqrt(static_cast<double>(P));
+        for (Index s = 0; s < kept; ++s) {  // V* B
+          Complex<double> sum = 0;
+          for (Index n = 0; n < size; ++n) sum += std::conj(V(n, s)) * drawn[static_cast<std::size_t>(n)];
+          parameters.B(j * kept + s, h) = Complex<T>(sum);
+        }
+      }
+    for (Index h = 0; h < H; ++h)
+      for (Index j = 0; j < J; ++j) {
+        if constexpr (std::same_as<Output, output::ComplexNormal>) {
+          for (Index s = 0; s < kept; ++s) {
+            const double re = random.normal(), im = random.normal();
+            parameters.C(h, j * kept + s) = Complex<T>(Complex<double>(re, im) * (std::numbers::sqrt2 / 2));
+          }
+        } else {
+          static_assert(std::same_as<Output, output::TruncatedNormal> || std::same_as<Output, output::LecunNormal>);
+          const double variance =
+              std::same_as<Output, output::LecunNormal> ? 1 / static_cast<double>(P * H) : 1 / static_cast<double>(P);
+          for (auto& value : drawn) {
+            const double re = random.truncated_normal(), im = random.truncated_normal();
+            value = Complex<double>(re, im) * std::sqrt(variance);
+          }
+          for (Index s = 0; s < kept; ++s) {  // C V
+            Complex<double> sum = 0;
+            for (Index n = 0; n < size; ++n) sum += drawn[static_cast<std::size_t>(n)] * V(n, s);
+            parameters.C(h, j * kept + s) = Complex<T>(sum);
+          }
+        }
+      }
+    for (Index h = 0; h < H; ++h) parameters.D(h) = static_cast<T>(random.normal());
+    for (auto& log_dt : parameters.log_dt)
+      log_dt = static_cast<T>(std::log(random.log_uniform(shape.dt_min, shape.dt_max)));
+    if (shape.spectrum == Spectrum::half && P % 2 == 1)
+      for (Index h = 0; h < H; ++h) {
+        parameters.B(0, h) = parameters.B(0, h).real();
+        parameters.C(h, 0) = parameters.C(h, 0).real();
+      }
+    return parameters;
+  }
 
  private:
   static Index kept_of(Index P, Spectrum kept) noexcept { return kept == Spectrum::full ? P : modes_of(P); }
 };
-
-template <std::floating_point T>
-template <class Output>
-S5Parameters<T> S5Parameters<T>::initial(hippo::NormalLegS measure, const S5Shape& shape, Random& random, Output) {
-  detail::require_at_least("features", 1, shape.features);
-  detail::require_at_least("states", 1, shape.states);
-  detail::require_at_least("blocks", 1, measure.blocks);
-  detail::require_range("dt_min..dt_max", shape.dt_min, shape.dt_max);
-  const Index P = shape.states, J = measure.blocks, H = shape.features, size = P / J;
-  if (P % J != 0) throw DomainError(detail::message("blocks: expected a divisor of the ", P, " states, got ", J));
-  if (shape.spectrum == Spectrum::half && J > 1 && size % 2 == 1)
-    throw DomainError(detail::message("blocks: expected blocks of an even size for half a spectrum, got ", size));
-  const hippo::Nplr whole = hippo::nplr(hippo::LegS{}, size);
-  const hippo::Nplr block = shape.spectrum == Spectrum::half ? whole.half() : whole;
-  const Index kept = block.Lambda.size();
-
-  S5Parameters parameters(H, P, shape.spectrum, shape.steps);
-  for (Index j = 0; j < J; ++j)
-    for (Index s = 0; s < kept; ++s) {
-      parameters.Lambda_re(j * kept + s) = static_cast<T>(block.Lambda(s).real());
-      parameters.Lambda_im(j * kept + s) = static_cast<T>(block.Lambda(s).imag());
-    }
-  std::vector<Complex<double>> drawn(static_cast<std::size_t>(size));
-  const auto V = [&](Index n, Index s) { return block.V(n, s); };
-  for (Index h = 0; h < H; ++h)
-    for (Index j = 0; j < J; ++j) {
-      for (auto& value : drawn) value = random.truncated_normal() / std::sqrt(static_cast<double>(P));
-      for (Index s = 0; s < kept; ++s) {  // V* B
-        Complex<double> sum = 0;
-        for (Index n = 0; n < size; ++n) sum += std::conj(V(n, s)) * drawn[static_cast<std::size_t>(n)];
-        parameters.B(j * kept + s, h) = Complex<T>(sum);
-      }
-    }
-  for (Index h = 0; h < H; ++h)
-    for (Index j = 0; j < J; ++j) {
-      if constexpr (std::same_as<Output, output::ComplexNormal>) {
-        for (Index s = 0; s < kept; ++s) {
-          const double re = random.normal(), im = random.normal();
-          parameters.C(h, j * kept + s) = Complex<T>(Complex<double>(re, im) * (std::numbers::sqrt2 / 2));
-        }
-      } else {
-        static_assert(std::same_as<Output, output::TruncatedNormal> || std::same_as<Output, output::LecunNormal>);
-        const double variance =
-            std::same_as<Output, output::LecunNormal> ? 1 / static_cast<double>(P * H) : 1 / static_cast<double>(P);
-        for (auto& value : drawn) {
-          const double re = random.truncated_normal(), im = random.truncated_normal();
-          value = Complex<double>(re, im) * std::sqrt(variance);
-        }
-        for (Index s = 0; s < kept; ++s) {  // C V
-          Complex<double> sum = 0;
-          for (Index n = 0; n < size; ++n) sum += drawn[static_cast<std::size_t>(n)] * V(n, s);
-          parameters.C(h, j * kept + s) = Complex<T>(sum);
-        }
-      }
-    }
-  for (Index h = 0; h < H; ++h) parameters.D(h) = static_cast<T>(random.normal());
-  for (auto& log_dt : parameters.log_dt)
-    log_dt = static_cast<T>(std::log(random.log_uniform(shape.dt_min, shape.dt_max)));
-  if (shape.spectrum == Spectrum::half && P % 2 == 1)
-    for (Index h = 0; h < H; ++h) {
-      parameters.B(0, h) = parameters.B(0, h).real();
-      parameters.C(h, 0) = parameters.C(h, 0).real();
-    }
-  return parameters;
-}
 
 }  // namespace ssm

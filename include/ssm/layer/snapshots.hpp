@@ -12,6 +12,7 @@ namespace ssm {
 template <SSMLayer Layer>
 class Snapshots {
  public:
+  /// What the caller owns between calls.
   using State = typename Layer::State;
 
   /// @param layer      whose states will be kept
@@ -22,6 +23,7 @@ class Snapshots {
     ring_.assign(static_cast<std::size_t>(capacity), layer.initial_state());
   }
 
+  /// How many it holds at the most.
   Index capacity() const noexcept { return static_cast<Index>(ring_.size()); }
   /// How many are there.
   Index size() const noexcept { return size_; }

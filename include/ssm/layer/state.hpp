@@ -14,6 +14,7 @@ struct ModalState {
   Array<X> re;  ///< (H, M), S5: (S)
   Array<X> im;  ///< (H, M), S5: (S)
 
+  /// By value.
   friend bool operator==(const ModalState&, const ModalState&) = default;
 };
 
@@ -23,6 +24,7 @@ struct DenseState {
   Array<X> x;     ///< (H, N)
   Array<X> next;  ///< (N), the step's workspace: no part of the state's value
 
+  /// By value.
   friend bool operator==(const DenseState& a, const DenseState& b) { return a.x == b.x; }
 };
 

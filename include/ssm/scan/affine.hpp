@@ -14,14 +14,19 @@ namespace ssm::scan {
 /// small number keeps its digits only by itself.
 template <class Number>
 struct Affine {
+  /// a - 1
   Number Delta{};
+  /// What is added.
   Number b{};
 
+  /// x + (Delta x + b)
   constexpr Number operator()(Number x) const { return x + (Delta * x + b); }
 
+  /// `earlier`, then `later`.
   friend constexpr Affine operator*(const Affine& later, const Affine& earlier) {
     return {earlier.Delta + later.Delta + later.Delta * earlier.Delta, earlier.b + later.b + later.Delta * earlier.b};
   }
+  /// By value.
   friend constexpr bool operator==(const Affine&, const Affine&) = default;
 };
 

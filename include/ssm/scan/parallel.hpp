@@ -7,6 +7,21 @@
 
 namespace ssm::scan {
 
+namespace detail {
+
+/// b = b + Delta b + v for S channels; with v = Delta = a step's own, the composite's Delta.
+template <class T, class X>
+void compose(Index channels, const X* Delta_re, const X* Delta_im, const T* v_re, const T* v_im, X* b_re,
+             X* b_im) noexcept {
+  for (Index s = 0; s < channels; ++s) {
+    const X re = b_re[s], im = b_im[s], p = Delta_re[s], q = Delta_im[s];
+    b_re[s] = re + (p * re - q * im + static_cast<X>(v_re[s]));
+    b_im[s] = im + (p * im + q * re + static_cast<X>(v_im[s]));
+  }
+}
+
+}  // namespace detail
+
 /// Steps that one task takes. It does not depend on the number of threads, so that the result does not either.
 inline constexpr Index parallel_block = 256;
 
@@ -31,50 +46,47 @@ void parallel(ConstSplit<X> Delta, Split<T> v, Split<X> state, Executor& executo
   const Index L = v.length(), S = v.channels(), blocks = (L + parallel_block - 1) / parallel_block;
   if (blocks <= 1) return sequential<T, X>(Delta, v, state);
   const bool varies = Delta.length() != 1;
-  Array<Affine<Complex<X>>> composite(blocks, S);
+  // rows Delta_re, Delta_im, b_re, b_im of each block's composite step; then b is the state before the block
+  Array<X> composite(blocks, 4, S);
+  const auto part = [&](Index block, Index which) { return &composite(block, which); };
 
   executor.run(blocks - 1, [&](Index j, Index) {
-    for (Index k = j * parallel_block; k < (j + 1) * parallel_block; ++k)
-      for (Index s = 0; s < S; ++s) {
-        auto& whole = composite(j, s);
-        const Index d = varies ? k : 0;
-        const X a = Delta.re(d, s), b = Delta.im(d, s), re = whole.b.real(), im = whole.b.imag();
-        whole.b = {re + (a * re - b * im + static_cast<X>(v.re(k, s))),
-                   im + (a * im + b * re + static_cast<X>(v.im(k, s)))};
-        if (varies) {
-          const X p = whole.Delta.real(), q = whole.Delta.imag();
-          whole.Delta = {p + (a + (a * p - b * q)), q + (b + (a * q + b * p))};
-        }
-      }
-    if (!varies)
-      for (Index s = 0; s < S; ++s)
-        composite(j, s).Delta = power(Affine<Complex<X>>{{Delta.re(0, s), Delta.im(0, s)}, 0}, parallel_block).Delta;
+    for (Index k = j * parallel_block; k < (j + 1) * parallel_block; ++k) {
+      const Index d = varies ? k : 0;
+      if (varies)
+        detail::compose(S, Delta.re.row(d).data(), Delta.im.row(d).data(), Delta.re.row(d).data(),
+                        Delta.im.row(d).data(), part(j, 0), part(j, 1));
+      detail::compose(S, Delta.re.row(d).data(), Delta.im.row(d).data(), v.re.row(k).data(), v.im.row(k).data(),
+                      part(j, 2), part(j, 3));
+    }
   });
+  for (Index s = 0; s < S && !varies; ++s) {
+    const auto block = power(Affine<Complex<X>>{{Delta.re(0, s), Delta.im(0, s)}, 0}, parallel_block).Delta;
+    for (Index j = 0; j < blocks; ++j) {
+      *(part(j, 0) + s) = block.real();
+      *(part(j, 1) + s) = block.imag();
+    }
+  }
 
-  for (Index s = 0; s < S; ++s) {  // composite(j) becomes the state before block j
+  for (Index s = 0; s < S; ++s) {
     Complex<X> x{state.re(0, s), state.im(0, s)};
     for (Index j = 0; j < blocks; ++j) {
-      const Complex<X> next = composite(j, s)(x);
-      composite(j, s).b = x;
-      x = next;
+      X& re = *(part(j, 2) + s);
+      X& im = *(part(j, 3) + s);
+      const Affine<Complex<X>> whole{{*(part(j, 0) + s), *(part(j, 1) + s)}, {re, im}};
+      re = x.real();
+      im = x.imag();
+      x = whole(x);
     }
   }
 
   executor.run(blocks, [&](Index j, Index) {
     const Index first = j * parallel_block, count = std::min(parallel_block, L - first);
-    Array<X> x(2, S);
-    for (Index s = 0; s < S; ++s) {
-      x(0, s) = composite(j, s).b.real();
-      x(1, s) = composite(j, s).b.imag();
-    }
-    const Split<X> own{{x.row(0).data(), 1, S}, {x.row(1).data(), 1, S}};
+    const Split<X> own{{part(j, 2), 1, S}, {part(j, 3), 1, S}};
     sequential<T, X>(varies ? Delta.block(first, count) : Delta, v.block(first, count), own);
-    if (j == blocks - 1)
-      for (Index s = 0; s < S; ++s) {
-        state.re(0, s) = x(0, s);
-        state.im(0, s) = x(1, s);
-      }
   });
+  std::copy_n(part(blocks - 1, 2), S, state.re.data());
+  std::copy_n(part(blocks - 1, 3), S, state.im.data());
 }
 
 }  // namespace ssm::scan

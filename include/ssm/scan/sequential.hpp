@@ -8,17 +8,25 @@ namespace ssm::scan {
 /// Complex numbers over time as two real sequences, (length, channels) each.
 template <class T>
 struct SplitView {
-  SequenceView<T> re, im;
+  /// Real parts.
+  SequenceView<T> re;
+  /// Imaginary parts.
+  SequenceView<T> im;
 
+  /// @throws ShapeError unless both have one shape
   SplitView(SequenceView<T> real, SequenceView<T> imaginary) : re(real), im(imaginary) {
     ssm::detail::require_size("length of the imaginary parts", re.length(), im.length());
     ssm::detail::require_size("channels of the imaginary parts", re.features(), im.features());
   }
+  /// @throws ShapeError unless both have one shape
   template <class U>
   requires std::same_as<const U, T> SplitView(const SplitView<U>& other) : re(other.re), im(other.im) {}
 
+  /// Steps.
   Index length() const noexcept { return re.length(); }
+  /// S
   Index channels() const noexcept { return re.features(); }
+  /// Steps first .. first + count - 1.
   SplitView block(Index first, Index count) const { return {re.block(first, count), im.block(first, count)}; }
 };
 template <class T>

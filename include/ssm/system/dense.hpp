@@ -12,6 +12,7 @@ struct DenseSystem {
   Matrix<T> B;  ///< input         (N, inputs)
   Matrix<T> C;  ///< output        (outputs, N)
 
+  /// N
   Index states() const noexcept { return A.rows(); }
   /// @throws ShapeError unless the three sizes agree
   void check() const {
@@ -28,6 +29,7 @@ struct DiscreteDenseSystem {
   Matrix<T> B_bar;  ///< (N, inputs)
   Matrix<T> C;      ///< (outputs, N)
 
+  /// N
   Index states() const noexcept { return A_bar.rows(); }
 };
 

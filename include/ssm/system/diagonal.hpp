@@ -20,6 +20,7 @@ struct DiagonalSystem {
   Matrix<Complex<T>> B;       ///< input          (M, inputs)
   Matrix<Complex<T>> C;       ///< output         (outputs, M)
 
+  /// M, modes that are kept.
   Index modes() const noexcept { return Lambda.size(); }
   /// @throws ShapeError unless the sizes agree
   void check() const {

@@ -19,7 +19,9 @@ struct DplrSystem {
   Vector<Complex<T>> B;       ///< input                             (M)
   RowVector<Complex<T>> C;    ///< output                            (M)
 
+  /// M, modes that are kept.
   Index modes() const noexcept { return Lambda.size(); }
+  /// R
   Index rank() const noexcept { return P.cols(); }
   /// @throws ShapeError unless the sizes agree; DomainError if the rank is above max_rank
   void check() const {
@@ -48,7 +50,9 @@ struct DiscreteDplrSystem {
   Vector<Complex<T>> B_bar;  ///< input                          (M)
   RowVector<Complex<T>> C;   ///< output                         (M)
 
+  /// M, modes that are kept.
   Index modes() const noexcept { return Delta.size(); }
+  /// R
   Index rank() const noexcept { return P_bar.cols(); }
 };
 

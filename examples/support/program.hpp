@@ -1,0 +1,43 @@
+#pragma once
+
+#include "support/picture.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <exception>
+#include <iostream>
+#include <string>
+
+namespace example {
+
+/// The frame of every program: reads the options, runs `body`; ends with 2 for a wrong option, with
+/// 1 and one sentence for what goes wrong later.
+template <class Body>
+int run(CLI::App& app, int count, char** arguments, Body body) {
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  try {
+    body();
+  } catch (const std::exception& error) {
+    std::cerr << app.get_name() << ": " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}
+
+/// `--out FOLDER`, with a folder named after the program as default.
+inline void add_out(CLI::App& app, std::string& out) {
+  out = app.get_name() + "-out";
+  app.add_option("--out", out, "folder for pictures and tables")->capture_default_str();
+}
+
+/// Column `column` (from 1) of the table, as a line.
+inline std::string line(std::size_t column, const std::string& title, const std::string& color,
+                        const std::string& more = "") {
+  return "DATA using 1:" + std::to_string(column) + " title '" + title + "' with lines lc rgb '" + color + "' " + more;
+}
+
+}  // namespace example
