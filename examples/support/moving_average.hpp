@@ -2,10 +2,11 @@
 
 #include <ssm/layer/concept.hpp>
 
+#include <vector>
+
 namespace example {
 
-/// A layer of one's own: an exponential moving average of each feature, x_k = x_{k-1} + weight (u_k - x_{k-1}), y_k =
-/// x_k.
+/// A layer of one's own: the exponential moving average x_k = x_{k-1} + weight (u_k - x_{k-1}), y_k = x_k.
 template <class T>
 class MovingAverage {
  public:
@@ -24,7 +25,8 @@ class MovingAverage {
     }
   }
   void forward(ssm::ConstSequence<T> u, ssm::Sequence<T> y, State& x) const {
-    ssm::detail::require_same_shape<T>(u, y, features());
+    if (u.features() != features() || y.features() != features() || u.length() != y.length())
+      throw ssm::ShapeError("moving average: expected u and y of one shape, with a column for each weight");
     for (ssm::Index k = 0; k < u.length(); ++k) step(u.row(k), y.row(k), x);
   }
   ssm::Array<T> impulse_response(ssm::Index length) const {

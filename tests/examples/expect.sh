@@ -1,5 +1,6 @@
 # expect.sh CODE PATTERN FOLDER COMMAND...: COMMAND ends with CODE, says PATTERN (in one line where it fails), and leaves
-# nothing half-written in FOLDER (nothing at all where it fails).
+# nothing half-written in FOLDER: at least a table where it succeeds, a picture for each NAME.png in PATTERN, and nothing at
+# all where it fails.
 code=$1 pattern=$2 folder=$3
 shift 3
 /bin/rm -rf "$folder"
@@ -12,7 +13,7 @@ fail() { echo "$1"; echo "it said: $said"; exit 1; }
 left=$(find "$folder" -name '*.part' 2>/dev/null)
 [ -z "$left" ] || fail "half-written: $left"
 [ "$code" -eq 0 ] || [ ! -e "$folder" ] || fail "expected nothing written in $folder"
-[ "$code" -ne 0 ] || [ -s "$folder/memory.tsv" ] || fail "expected a table in $folder"
-[[ $pattern != *.png ]] || for name in memory half_rate; do
-  [ "$(head -c 4 "$folder/$name.png" | tail -c 3)" = PNG ] || fail "expected a picture $name.png"
+[ "$code" -ne 0 ] || compgen -G "$folder/*.tsv" >/dev/null || fail "expected a table in $folder"
+for name in $(grep -oE '[a-z_]+\.png' <<<"$pattern"); do
+  [ "$(head -c 4 "$folder/$name" | tail -c 3)" = PNG ] || fail "expected a picture $name"
 done

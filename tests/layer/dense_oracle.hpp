@@ -26,8 +26,8 @@ laws::Rows<double> dense_response(const ssm::LSSLParameters<double>& parameters,
 }
 
 /// One complex diagonal system with all inputs and outputs, by its definition, each step of its own length.
-template <class Method, class T>
-laws::Rows<double> s5_response(const ssm::S5Parameters<T>& parameters, Method method, double rate,
+template <class Method, class Stored, class T>
+laws::Rows<double> s5_response(const ssm::S5Parameters<Stored>& parameters, Method method, double rate,
                                const laws::Rows<T>& u, const std::vector<T>& intervals = {}) {
   laws::Rows<double> y(u.rows(), u.cols());
   std::vector<ssm::Complex<double>> x(static_cast<std::size_t>(parameters.modes()));

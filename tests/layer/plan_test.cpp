@@ -133,13 +133,13 @@ TEST_CASE("the planner takes what its table says is cheaper, and says so", "[lay
 
 TEST_CASE("what a plan says it holds is what it allocates", "[layer][plan]") {
   const auto layer = diagonal_layer<float>(64, 32);
-  const auto before = plan(layer, {.length = 4096}, mode::convolution<fft::FftwBackend>{});  // FFTW keeps what it learnt
+  const auto before =
+      plan(layer, {.length = 4096}, mode::convolution<fft::FftwBackend>{});  // FFTW keeps what it learnt
   const support::AllocationCounter counter;
   const auto run = plan(layer, {.length = 4096}, mode::convolution<fft::FftwBackend>{});
   const auto held = counter.held_bytes();
   CHECK(static_cast<double>(run.bytes()) <= 1.02 * static_cast<double>(held));
-  CHECK(static_cast<double>(run.bytes()) >=
-        0.95 * static_cast<double>(held));  // FFTW keeps some tables of its own
+  CHECK(static_cast<double>(run.bytes()) >= 0.95 * static_cast<double>(held));  // FFTW keeps some tables of its own
 }
 
 TEST_CASE("a plan refuses sizes without meaning and a layer that would be gone", "[layer][plan]") {
