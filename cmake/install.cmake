@@ -8,7 +8,7 @@ install(EXPORT ssm_targets NAMESPACE ssm:: DESTINATION ${_place} FILE ssm-target
 configure_package_config_file(cmake/ssm-config.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/ssm-config.cmake INSTALL_DESTINATION ${_place})
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/ssm-config-version.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ssm-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/ssm-config-version.cmake
-              cmake/FindFFTW.cmake DESTINATION ${_place})
+              cmake/FindFFTW.cmake cmake/FindXsimd.cmake DESTINATION ${_place})
 file(RELATIVE_PATH SSM_PC_TO_PREFIX /p/${CMAKE_INSTALL_DATADIR}/pkgconfig /p)
 configure_file(cmake/ssm.pc.in ${CMAKE_CURRENT_BINARY_DIR}/ssm.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ssm.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)

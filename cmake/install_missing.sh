@@ -23,7 +23,7 @@ install_missing() {
     >/dev/null || stop "apt-get could not install ${missing[*]}; its message is above"
 }
 
-build_packages="g++ cmake ninja-build libeigen3-dev"
+build_packages="g++ cmake ninja-build libeigen3-dev libxsimd-dev"
 example_packages="libsndfile1-dev libcli11-dev gnuplot-nox fonts-dejavu-core pkg-config"
 test_packages="clang clang-format git catch2 nlohmann-json3-dev libfftw3-dev libbenchmark-dev"
 docs_packages="doxygen"

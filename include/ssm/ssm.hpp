@@ -1,6 +1,6 @@
 #pragma once
 
-/// Everything that needs no further dependency than Eigen. FFTW's transforms are apart: "ssm/fft/fftw.hpp".
+/// Everything that needs no further dependency than Eigen and xsimd. FFTW's transforms are apart: "ssm/fft/fftw.hpp".
 
 #include "ssm/conv/causal.hpp"
 #include "ssm/core/array.hpp"
@@ -56,6 +56,7 @@
 #include "ssm/scan/affine.hpp"
 #include "ssm/scan/parallel.hpp"
 #include "ssm/scan/sequential.hpp"
+#include "ssm/simd/pack.hpp"
 #include "ssm/system/dense.hpp"
 #include "ssm/system/diagonal.hpp"
 #include "ssm/system/dplr.hpp"

@@ -1,6 +1,7 @@
 # A folder of include/ssm has a level; a header includes from its own folder and from lower levels only.
 cmake_policy(VERSION 3.25)
 set(core 0)
+set(simd 1)
 set(system 1)
 set(discretize 2)
 set(fft 2)

@@ -102,6 +102,14 @@ class SequenceView {
   std::span<T> row(Index step) const noexcept { return {data_ + step * stride_, static_cast<std::size_t>(features_)}; }
   /// One feature over time.
   SequenceView column(Index feature) const { return {data_ + feature, length_, 1, stride_ < 1 ? 1 : stride_}; }
+  /// Features first .. first + count - 1 over time.
+  /// @throws ShapeError if they are not all there
+  SequenceView columns(Index first, Index count) const {
+    if (first < 0 || count < 0 || first + count > features_)
+      throw ShapeError(detail::message("sequence columns: expected features within 0..", features_, ", got ", first,
+                                       "..", first + count));
+    return {data_ + first, length_, count, stride_};
+  }
   /// Steps first .. first + count - 1.
   /// @throws ShapeError if they are not all there
   SequenceView block(Index first, Index count) const {

@@ -66,7 +66,7 @@ class FeatureConvolution {
     ends_.add_free_response(work.x, y, work.ends);
     const Index taken = ends_.drive(input, work.x, work.ends);
     if (taken > 0) layer.set_real_state(h, work.x, *state);
-    layer.recur(h, {input.data() + taken, L - taken, 1}, y.block(taken, L - taken), *state);
+    layer.recur_reference(h, {input.data() + taken, L - taken, 1}, y.block(taken, L - taken), *state);
   }
 
   Index bytes() const noexcept { return static_cast<Index>(spectrum_.size() * sizeof(Complex<T>)) + ends_.bytes(); }

@@ -12,7 +12,10 @@ namespace ssm::detail {
 ///
 ///     features()                          H
 ///     check(state)                        throws ShapeError unless the state is one of its own
-///     recur(h, u, y, state)               feature h, step after step, D included; noexcept, allocates nothing
+///     recur(first, u, y, state)           features from `first` on, as many as u has, step after step, D included;
+///     `first`
+///                                         is a multiple of simd::group; noexcept, allocates nothing
+///     recur_reference(h, u, y, state)     the same for feature h alone, the slow way
 ///     kernel<Backend>(h, length)          impulse response of feature h, without D                 (length)   fp64
 ///     state_response<T>(h, block)         what joins its convolution to the states at the ends
 ///     real_state(h, state, x), set_real_state(h, x, state)       the state of feature h as N real numbers
@@ -26,7 +29,7 @@ class Featurewise {
   void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept {
     const Index H = self().features();
     assert(static_cast<Index>(u_k.size()) == H && static_cast<Index>(y_k.size()) == H);
-    for (Index h = 0; h < H; ++h) self().recur(h, {u_k.data() + h, 1, 1}, {y_k.data() + h, 1, 1}, state);
+    self().recur(0, {u_k.data(), 1, H}, {y_k.data(), 1, H}, state);
   }
 
   /// A sequence from a state, leaving the state behind its last step. The recurrence: without a kernel that is kept
@@ -39,7 +42,7 @@ class Featurewise {
 
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
     check(u, y, state);
-    for (Index h = 0; h < self().features(); ++h) self().recur(h, u.column(h), y.column(h), state);
+    self().recur(0, u, y, state);
   }
 
   template <fft::Backend<T> Backend>

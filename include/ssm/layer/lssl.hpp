@@ -197,7 +197,10 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
     detail::require_shape("state's workspace", state.next, states());
   }
   /// Feature h, step after step.
-  void recur(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
+  void recur(Index first, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
+    for (Index h = 0; h < u.features(); ++h) recur_reference(first + h, u.column(h), y.column(h), state);
+  }
+  void recur_reference(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
     const Index size = states();
     X* const x = state.x.row(h).data();
     X* const next = state.next.data();

@@ -7,7 +7,7 @@
 namespace ssm::detail {
 
 /// What S4 and S4D have alike: parameters at a rate, the state in modes and its recurrence.
-template <class Layer, class Parameters, std::floating_point T, Index N, std::floating_point X>
+template <class Layer, class Parameters, std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
  public:
   using State = ModalState<X>;
@@ -18,16 +18,19 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   const Parameters& parameters() const noexcept { return parameters_; }
 
   /// Rest.
-  State initial_state() const {
-    return {Array<X>(features(), modes_of(states())), Array<X>(features(), modes_of(states()))};
-  }
+  State initial_state() const { return {features(), modes_of(states())}; }
 
   /// What the modes ask for; see Featurewise. @{
   void check(const State& state) const {
-    require_shape("state", state.re, features(), modes_of(states()));
-    require_shape("state", state.im, features(), modes_of(states()));
+    require_size("features of the state", features(), state.features());
+    require_size("modes of the state", modes_of(states()), state.modes());
   }
-  void recur(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept { recurrence_(h, u, y, state); }
+  void recur(Index first, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
+    recurrence_(first, u, y, state);
+  }
+  void recur_reference(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
+    recurrence_.reference(h, u, y, state);
+  }
   void real_state(Index h, const State& state, std::span<double> x) const {
     const Index M = modes_of(states()), odd = states() % 2;
     for (Index n = 0; n < M; ++n) {
@@ -70,7 +73,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
 
   Parameters parameters_;
   double rate_;
-  ModalRecurrence<T, N, X> recurrence_;
+  ModalRecurrence<T, N, X, Arch> recurrence_;
 };
 
 }  // namespace ssm::detail

@@ -4,6 +4,7 @@
 #include "ssm/layer/concept.hpp"
 #include "ssm/layer/convolution.hpp"
 #include "ssm/layer/mode.hpp"
+#include "ssm/simd/pack.hpp"
 
 #include <memory>
 #include <string>
@@ -50,16 +51,17 @@ class Runner {
   }
 
  protected:
-  /// Features that one task takes: those of a cache line, so that no two threads write to one.
-  static constexpr Index group = 64 / static_cast<Index>(sizeof(T));
+  /// Features that one task takes: those of a group of lanes in float, and of a cache line, so that no two threads
+  /// write to one.
+  static constexpr Index group = simd::group<float>;
 
-  /// work(b, h, worker) for every sequence and feature, by groups of features.
+  /// work(b, first, count, worker) for every sequence and group of features.
   template <class Work>
-  void for_each_feature(Index sequences, Executor& executor, Work&& work) const {
+  void for_each_group(Index sequences, Executor& executor, Work&& work) const {
     const Index H = layer_.features(), groups = (H + group - 1) / group;
     executor.run(sequences * groups, [&](Index task, Index worker) {
-      const Index b = task / groups, first = task % groups * group;
-      for (Index h = first; h < std::min(first + group, H); ++h) work(b, h, worker);
+      const Index first = task % groups * group;
+      work(task / groups, first, std::min(group, H - first), worker);
     });
   }
 
@@ -98,8 +100,9 @@ class RecurrenceRunner final : public Runner<Layer> {
     if (states.empty()) states = rest_.fresh(u.size());
     const auto state = [&](Index b) -> State& { return states[static_cast<std::size_t>(b)]; };
     if constexpr (FeaturewiseLayer<Layer>) {
-      this->for_each_feature(u.size(), executor, [&](Index b, Index h, Index) {
-        this->layer_.recur(h, u[b].column(h), y.first_steps(b, u.length(b)).column(h), state(b));
+      this->for_each_group(u.size(), executor, [&](Index b, Index first, Index count, Index) {
+        this->layer_.recur(first, u[b].columns(first, count), y.first_steps(b, u.length(b)).columns(first, count),
+                           state(b));
       });
     } else if constexpr (requires { this->layer_.forward(u[0], y[0], states[0], mode::recurrence{}); }) {
       executor.run(u.size(), [&](Index b, Index) {
@@ -127,10 +130,11 @@ class ConvolutionRunner final : public Runner<Layer> {
   }
 
   void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
-    this->for_each_feature(u.size(), executor, [&](Index b, Index h, Index worker) {
+    this->for_each_group(u.size(), executor, [&](Index b, Index first, Index count, Index worker) {
       State* const state = states.empty() ? nullptr : &states[static_cast<std::size_t>(b)];
-      features_[static_cast<std::size_t>(h)](this->layer_, h, u[b].column(h), y.first_steps(b, u.length(b)).column(h),
-                                             state, work_[static_cast<std::size_t>(worker)]);
+      for (Index h = first; h < first + count; ++h)
+        features_[static_cast<std::size_t>(h)](this->layer_, h, u[b].column(h), y.first_steps(b, u.length(b)).column(h),
+                                               state, work_[static_cast<std::size_t>(worker)]);
     });
   }
   Index bytes() const override {

@@ -109,10 +109,11 @@ struct S4Parameters : detail::ModalParameters<T> {
 ///
 /// @tparam T   scalar of the data
 /// @tparam N   states, where they are known at compile time
-/// @tparam X   scalar of the state, where it is to be wider than T
-template <std::floating_point T, Index N = dynamic, std::floating_point X = T>
-class S4 : public detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X> {
-  using Base = detail::ModalLayer<S4<T, N, X>, S4Parameters<T>, T, N, X>;
+/// @tparam X      scalar of the state, where it is to be wider than T
+/// @tparam Arch   instruction set of the recurrence: what the translation unit is compiled for
+template <std::floating_point T, Index N = dynamic, std::floating_point X = T, class Arch = simd::native>
+class S4 : public detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X, Arch> {
+  using Base = detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X, Arch>;
 
  public:
   /// What is initialised, trained and stored.

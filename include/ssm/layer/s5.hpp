@@ -46,7 +46,7 @@ class S5 {
   /// Sizes for `initial`.
   using Shape = S5Shape;
   /// What the caller owns between calls.
-  using State = ModalState<X>;
+  using State = MimoState<X>;
 
   /// Discretizes.
   /// @param parameters   stored form, checked

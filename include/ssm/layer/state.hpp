@@ -1,21 +1,62 @@
 #pragma once
 
 #include "ssm/core/array.hpp"
+#include "ssm/simd/pack.hpp"
 
 #include <cstddef>
 #include <cstring>
 
 namespace ssm {
 
-/// State of a layer whose transition is kept in modes, split into real and imaginary parts. X may be wider than the
-/// data.
+/// State of H independent systems of M modes each, S4's and S4D's. X may be wider than the data.
+///
+/// Features lie side by side in groups of lanes, so that one instruction moves the same mode of several of them; what
+/// is beyond the last feature is 0. The groups are of one size for every instruction set.
 template <std::floating_point X>
-struct ModalState {
-  Array<X> re;  ///< (H, M), S5: (S)
-  Array<X> im;  ///< (H, M), S5: (S)
+class ModalState {
+ public:
+  ModalState() = default;
+  /// Rest.
+  ModalState(Index features, Index modes)
+      : features_(features), lanes_((features + simd::group<X> - 1) / simd::group<X>, modes, 2 * simd::group<X>) {}
+
+  /// H
+  Index features() const noexcept { return features_; }
+  /// M
+  Index modes() const noexcept { return lanes_.columns(); }
+
+  /// Real part of mode n of feature h.
+  X& re(Index h, Index n) noexcept { return lanes_(h / simd::group<X>, n, h % simd::group<X>); }
+  /// Real part of mode n of feature h.
+  X re(Index h, Index n) const noexcept { return lanes_(h / simd::group<X>, n, h % simd::group<X>); }
+  /// Imaginary part of mode n of feature h.
+  X& im(Index h, Index n) noexcept { return lanes_(h / simd::group<X>, n, simd::group<X> + h % simd::group<X>); }
+  /// Imaginary part of mode n of feature h.
+  X im(Index h, Index n) const noexcept { return lanes_(h / simd::group<X>, n, simd::group<X> + h % simd::group<X>); }
+
+  /// All numbers, as they lie: (groups, M, 2 lanes).
+  std::span<X> values() noexcept { return lanes_.values(); }
+  /// All numbers, as they lie: (groups, M, 2 lanes).
+  std::span<const X> values() const noexcept { return lanes_.values(); }
+  /// Those of one group of features, (M, 2 lanes): real parts, then imaginary ones.
+  X* group(Index which) noexcept { return lanes_.row(which).data(); }
 
   /// By value.
   friend bool operator==(const ModalState&, const ModalState&) = default;
+
+ private:
+  Index features_ = 0;
+  Array<X> lanes_;
+};
+
+/// State of one system for all features, S5's. X may be wider than the data.
+template <std::floating_point X>
+struct MimoState {
+  Array<X> re;  ///< (S)
+  Array<X> im;  ///< (S)
+
+  /// By value.
+  friend bool operator==(const MimoState&, const MimoState&) = default;
 };
 
 /// State of a layer whose transition is dense.
@@ -31,7 +72,11 @@ struct DenseState {
 /// The numbers that are a state's value, in the order they are saved in. A state of your own gets `save` and `restore`
 /// by a function of this name beside it.
 template <std::floating_point X>
-std::array<std::span<X>, 2> parts(ModalState<X>& state) {
+std::array<std::span<X>, 1> parts(ModalState<X>& state) {
+  return {state.values()};
+}
+template <std::floating_point X>
+std::array<std::span<X>, 2> parts(MimoState<X>& state) {
   return {state.re.values(), state.im.values()};
 }
 template <std::floating_point X>

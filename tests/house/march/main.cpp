@@ -11,10 +11,10 @@ int main() {
   for (const Unit& maker : units)
     for (const Unit& starter : units)
       for (const Unit& runner : units) {
-        const auto layer = maker.make();
-        auto state = starter.start(layer);
-        results.push_back(runner.recur(layer, state));
-        results.push_back(runner.convolve(layer, state = starter.start(layer)));
+        const auto parameters = maker.make();
+        auto state = starter.start(parameters);
+        results.push_back(runner.recur(parameters, state));
+        results.push_back(runner.convolve(parameters, state = starter.start(parameters)));
         (&runner == units ? units[1] : units[0]).drop(std::move(state));
       }
   float peak = 0;

@@ -1,16 +1,17 @@
 #pragma once
 
-#include <ssm/ssm.hpp>
+#include <ssm/layer/s4.hpp>
 
 #include <vector>
 
-// The same work, compiled for two processors. Layers and states cross from one to the other.
+// The same work, compiled for two processors. Parameters and states cross from one to the other; a layer is of its
+// unit's instruction set, which is part of its type.
 struct Unit {
-  ssm::S4<float> (*make)();
-  ssm::S4<float>::State (*start)(const ssm::S4<float>&);
-  std::vector<float> (*recur)(const ssm::S4<float>&, ssm::S4<float>::State&);
-  std::vector<float> (*convolve)(const ssm::S4<float>&, ssm::S4<float>::State&);
-  void (*drop)(ssm::S4<float>::State);
+  ssm::S4Parameters<float> (*make)();
+  ssm::ModalState<float> (*start)(const ssm::S4Parameters<float>&);
+  std::vector<float> (*recur)(const ssm::S4Parameters<float>&, ssm::ModalState<float>&);
+  std::vector<float> (*convolve)(const ssm::S4Parameters<float>&, ssm::ModalState<float>&);
+  void (*drop)(ssm::ModalState<float>);
 };
 Unit baseline();
 Unit native();

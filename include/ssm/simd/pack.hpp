@@ -1,0 +1,107 @@
+#pragma once
+
+#include "ssm/core/index.hpp"
+
+#include <xsimd/xsimd.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+/// Numbers side by side in registers. The only place that knows instruction sets: what is written with `Pack` compiles
+/// for each of them from one source.
+namespace ssm::simd {
+
+// Instruction sets are types, and part of the type of all that uses them, so that translation units compiled for
+// different processors never share code.
+
+/// One number at a time, on any machine.
+struct scalar {};
+/// 128 bits, every x86-64.
+using sse2 = xsimd::sse2;
+/// 256 bits, with multiply-and-add.
+using avx2 = xsimd::fma3<xsimd::avx2>;
+/// 512 bits.
+using avx512 = xsimd::avx512bw;
+/// 128 bits, every 64-bit ARM.
+using neon = xsimd::neon64;
+
+/// The widest instruction set that this translation unit is compiled for.
+using native = std::conditional_t<std::is_same_v<xsimd::default_arch, xsimd::unavailable>, scalar, xsimd::default_arch>;
+
+/// Some numbers side by side.
+///
+/// @tparam T      float, double
+/// @tparam Arch   scalar, sse2, avx2, avx512, neon, or native
+template <std::floating_point T, class Arch = native>
+class Pack {
+  using Batch = xsimd::batch<T, Arch>;
+
+ public:
+  /// How many.
+  static constexpr Index size = static_cast<Index>(Batch::size);
+
+  Pack() = default;
+  /// The same number everywhere.
+  explicit Pack(T value) noexcept : batch_(value) {}
+
+  /// `size` numbers from memory, aligned or not.
+  static Pack load(const T* from) noexcept { return Pack(Batch::load_unaligned(from)); }
+  /// And back.
+  void store(T* to) const noexcept { batch_.store_unaligned(to); }
+
+  /// a + b
+  friend Pack operator+(Pack a, Pack b) noexcept { return Pack(a.batch_ + b.batch_); }
+  /// a - b
+  friend Pack operator-(Pack a, Pack b) noexcept { return Pack(a.batch_ - b.batch_); }
+  /// a * b
+  friend Pack operator*(Pack a, Pack b) noexcept { return Pack(a.batch_ * b.batch_); }
+  /// a b + c, rounded once where the machine can.
+  friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fma(a.batch_, b.batch_, c.batch_)); }
+  /// c - a b, rounded once where the machine can.
+  friend Pack fnma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fnma(a.batch_, b.batch_, c.batch_)); }
+
+ private:
+  explicit Pack(Batch batch) noexcept : batch_(batch) {}
+  Batch batch_;
+};
+
+/// One number.
+template <std::floating_point T>
+class Pack<T, scalar> {
+ public:
+  /// 1
+  static constexpr Index size = 1;
+
+  Pack() = default;
+  /// The number.
+  explicit Pack(T value) noexcept : value_(value) {}
+
+  /// From memory.
+  static Pack load(const T* from) noexcept { return Pack(*from); }
+  /// And back.
+  void store(T* to) const noexcept { *to = value_; }
+
+  /// a + b
+  friend Pack operator+(Pack a, Pack b) noexcept { return Pack(a.value_ + b.value_); }
+  /// a - b
+  friend Pack operator-(Pack a, Pack b) noexcept { return Pack(a.value_ - b.value_); }
+  /// a * b
+  friend Pack operator*(Pack a, Pack b) noexcept { return Pack(a.value_ * b.value_); }
+  /// a b + c
+  friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(a.value_ * b.value_ + c.value_); }
+  /// c - a b
+  friend Pack fnma(Pack a, Pack b, Pack c) noexcept { return Pack(c.value_ - a.value_ * b.value_); }
+
+ private:
+  T value_;
+};
+
+/// Bytes of a group of lanes: the same for every instruction set, a whole number of packs of each, and a cache line.
+/// What is laid out in groups may so cross between translation units compiled for different processors.
+inline constexpr Index group_bytes = 64;
+
+/// Numbers in a group of lanes.
+template <std::floating_point T>
+inline constexpr Index group = group_bytes / static_cast<Index>(sizeof(T));
+
+}  // namespace ssm::simd

@@ -1,0 +1,80 @@
+#include "ssm/layer/modal_recurrence.hpp"
+#include "layer/laws.hpp"
+#include "ssm/discretize/bilinear.hpp"
+#include "system/random_system.hpp"
+
+using namespace ssm;
+
+namespace {
+
+/// The lanes against one feature at a time: output and state, from a state.
+template <class T, class X, class Arch>
+void check_lanes(Index H, Index N, Index R, Index L) {
+  detail::ModalRecurrence<T, dynamic, X, Arch> recurrence(H, N, R);
+  ModalState<X> fast(H, modes_of(N));
+  for (Index h = 0; h < H; ++h) {
+    recurrence.set(h, discretize(Bilinear{}, support::random_dplr(N, R, 40 + std::uint64_t(h)), 0.003 * double(h + 1)),
+                   0.25);
+    for (Index n = 0; n < modes_of(N); ++n) {
+      fast.re(h, n) = static_cast<X>(0.1 * double(n + 1));
+      fast.im(h, n) = multiplicity(n, N) == 1 ? X(0) : static_cast<X>(-0.2 * double(h));
+    }
+  }
+  auto slow = fast;
+  const auto u = laws::noise<T>(L, H);
+  laws::Rows<T> y(L, H), expected(L, H);
+  recurrence(0, u, y, fast);
+  for (Index h = 0; h < H; ++h) recurrence.reference(h, u.col(h), expected.col(h), slow);
+  CAPTURE(H, N, R, L);
+  // of all features together: the one sample of a sequence of one may be next to nothing
+  CHECK(double((y - expected).cwiseAbs().maxCoeff()) <=
+        tolerance::recurrence<T> * double(expected.cwiseAbs().maxCoeff()));
+  double error = 0, peak = 0;
+  for (Index h = 0; h < H; ++h)
+    for (Index n = 0; n < modes_of(N); ++n) {
+      error = std::max(
+          {error, double(std::abs(fast.re(h, n) - slow.re(h, n))), double(std::abs(fast.im(h, n) - slow.im(h, n)))});
+      peak = std::max({peak, double(std::abs(slow.re(h, n))), double(std::abs(slow.im(h, n)))});
+    }
+  CHECK(error <= tolerance::recurrence<T> * peak);
+
+  // what is beyond the last feature stays 0
+  double beyond = 0, inside = 0;
+  for (const X value : fast.values()) beyond += std::abs(double(value));
+  for (Index h = 0; h < H; ++h)
+    for (Index n = 0; n < modes_of(N); ++n) inside += std::abs(double(fast.re(h, n))) + std::abs(double(fast.im(h, n)));
+  CHECK(std::abs(beyond - inside) <= 1e-9 * inside);
+}
+
+template <class T, class X, class Arch>
+void check_all_sizes() {
+  for (const Index H : {1, 3, 16, 17, 40})
+    for (const Index N : {1, 2, 7, 9, 24})
+      for (const Index R : {0, 1, 2, 3})
+        for (const Index L : {1, 63, 64, 65, 200}) check_lanes<T, X, Arch>(H, N, R, L);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("features side by side are one feature at a time", "[layer][simd]", simd::scalar, simd::native) {
+  check_all_sizes<float, float, TestType>();
+  check_all_sizes<double, double, TestType>();
+  check_all_sizes<float, double, TestType>();
+}
+
+TEST_CASE("a group of features in the middle is that of the whole", "[layer][simd]") {
+  const Index H = 40, N = 8, L = 100;
+  detail::ModalRecurrence<float, dynamic, float, simd::native> recurrence(H, N, 1);
+  for (Index h = 0; h < H; ++h)
+    recurrence.set(h, discretize(Bilinear{}, support::random_dplr(N, 1, std::uint64_t(h)), 0.01), 0.5);
+  ModalState<float> whole(H, modes_of(N)), parts = whole;
+  const auto u = laws::noise<float>(L, H);
+  laws::Rows<float> y(L, H), z(L, H);
+  recurrence(0, u, y, whole);
+  const ConstSequence<float> in = u;
+  const Sequence<float> out = z;
+  for (const auto& [first, count] : {std::pair<Index, Index>{32, 8}, {0, 16}, {16, 16}})
+    recurrence(first, in.columns(first, count), out.columns(first, count), parts);
+  CHECK(y == z);
+  CHECK(whole == parts);
+}
