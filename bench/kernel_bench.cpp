@@ -30,6 +30,13 @@ void krylov_by_squaring(benchmark::State& state) {
   report(state, state.range(1), 1);
 }
 
+void krylov_by_blocks(benchmark::State& state) {
+  const auto system = dense(discretize(ssm::Bilinear{}, parameters(1, state.range(0)).system(0), 0.01));
+  for (auto _ : state) benchmark::DoNotOptimize(ssm::kernel::krylov_by_blocks(system, state.range(1)).data());
+  report(state, state.range(1), 1);
+}
+
+BENCHMARK(krylov_by_blocks)->ArgsProduct({{16, 64, 256}, {1024, 16384, 131072}})->Unit(benchmark::kMillisecond);
 BENCHMARK(vandermonde)->ArgsProduct({{16, 64, 256}, {1024, 16384, 131072}})->Unit(benchmark::kMillisecond);
 BENCHMARK(krylov_by_squaring)->ArgsProduct({{16, 64, 256}, {1024, 16384}})->Unit(benchmark::kMillisecond);
 BENCHMARK(krylov_reference)->ArgsProduct({{16, 64}, {1024, 16384}})->Unit(benchmark::kMillisecond);

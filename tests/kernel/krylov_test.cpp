@@ -1,5 +1,6 @@
 #include "ssm/kernel/krylov.hpp"
 #include "ssm/discretize/bilinear.hpp"
+#include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "system/random_system.hpp"
 
@@ -20,12 +21,27 @@ TEST_CASE("a kernel has one input and one output", "[kernel]") {
   CHECK_THROWS_WITH(kernel::krylov(system, 5), "inputs of the system: expected 1, got 3");
 }
 
-TEST_CASE("repeated squaring gives the Krylov kernel", "[kernel]") {
+TEST_CASE("repeated squaring and thin factors give the Krylov kernel", "[kernel]") {
   const Index N = GENERATE(1, 2, 9, 33), length = GENERATE(0, 1, 2, 3, 64, 65, 100);
   const auto system = dense(discretize(Bilinear{}, support::random_dplr(N, 1, 17), 0.07));
-  const auto exact = kernel::krylov(system, length), K = kernel::krylov_by_squaring(system, length);
+  const auto exact = kernel::krylov(system, length);
   CAPTURE(N, length);
-  REQUIRE(K.size() == length);
-  if (length > 0) CHECK((K - exact).cwiseAbs().maxCoeff() <= 1e-12 * exact.cwiseAbs().maxCoeff());
+  for (const auto& K : {kernel::krylov_by_squaring(system, length), kernel::krylov_by_blocks(system, length)}) {
+    REQUIRE(K.size() == length);
+    if (length > 0) CHECK((K - exact).cwiseAbs().maxCoeff() <= 1e-12 * exact.cwiseAbs().maxCoeff());
+  }
   CHECK_THROWS_AS(kernel::krylov_by_squaring(system, -1), DomainError);
+  CHECK_THROWS_AS(kernel::krylov_by_blocks(system, -1), DomainError);
+}
+
+TEST_CASE("thin factors make no table, squaring does", "[kernel]") {
+  const Index N = 64, length = 1 << 15;
+  const auto system = dense(discretize(Bilinear{}, support::random_dplr(N, 1, 17), 0.01));
+  const support::AllocationCounter counter;
+  const auto blocks = kernel::krylov_by_blocks(system, length);
+  CHECK(counter.peak_bytes() >= 8 * length);
+  CHECK(counter.peak_bytes() <= 8 * 4 * length);
+  const support::AllocationCounter again;
+  CHECK((kernel::krylov_by_squaring(system, length) - blocks).cwiseAbs().maxCoeff() <= 1e-12);
+  CHECK(again.peak_bytes() >= 8 * N * length);
 }

@@ -19,7 +19,7 @@ S4D<T> diagonal_layer(Index H = 20, Index N = 7) {
 template <class T>
 LSSL<T> dense_layer() {
   Random random(2);
-  return LSSL<T>(initial<LSSL<T>>(hippo::LegS{}, {.features = 3, .states = 6}, random));
+  return LSSL<T>(initial<LSSL<T>>(hippo::LegS{}, {.features = 35, .states = 6}, random));
 }
 template <class T>
 S5<T> scan_layer() {
@@ -96,6 +96,7 @@ TEMPLATE_TEST_CASE("a plan gives what forward gives, without allocating", "[laye
   check_plan(diagonal_layer<T>(), near, mode::convolution<fft::EigenBackend>{});
   check_plan(diagonal_layer<T>(), near, mode::convolution<fft::FftwBackend>{});
   check_plan(diagonal_layer<T>(), near);
+  check_plan(dense_layer<T>(), exact, mode::recurrence{});
   check_plan(dense_layer<T>(), near, mode::convolution{});
   check_plan(dense_layer<T>(), near);
   check_plan(scan_layer<T>(), exact, mode::scan{});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/core/gemm.hpp"
+#include "ssm/kernel/thin_factors.hpp"
 #include "ssm/system/dense.hpp"
 
 namespace ssm::kernel {
@@ -59,6 +60,44 @@ inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& syst
     power.swap(square);
   }
   return X.transpose().lazyProduct(system.C.transpose());
+}
+
+/// The same by two thin factors, with T about sqrt(L): no table, no transform.
+///
+///     K_(jT+i) = (C A_bar^i) (A_bar^(jT) B_bar)
+///
+/// Safe where A_bar is a contraction, as the bilinear rule makes it of a dissipative A, S4's and HiPPO's: no power
+/// grows. fp64.
+///
+/// @param system   A_bar (N, N), B_bar (N, 1), C (1, N)
+/// @param length   L                                        >= 0
+/// @return         K (L), equal to krylov to 1e-12 of its peak
+/// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
+/// @note           O(N L + N^2 sqrt(L) + N^3 log L) time, O(N sqrt(L) + N^2 + L) memory
+inline Vector<double> krylov_by_blocks(const DiscreteDenseSystem<double>& system, Index length) {
+  ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
+  ssm::detail::require_size("outputs of the system", 1, system.C.rows());
+  ssm::detail::require_at_least("length of the kernel", 0, length);
+  const Index N = system.states(), block = block_of(length), blocks = (length + block - 1) / block;
+  Matrix<double> fine(block, N), coarse(N, blocks), K = Matrix<double>::Zero(block, blocks);
+  const Matrix<double> jump = power(system.A_bar, block);
+  Vector<double> row(N), column(N), next(N);
+  for (Index n = 0; n < N; ++n) {
+    row(n) = system.C(0, n);
+    column(n) = system.B_bar(n, 0);
+  }
+  const Matrix<double> transposed = system.A_bar.transpose();
+  for (Index i = 0; i < block; ++i) {
+    for (Index n = 0; n < N; ++n) fine(i, n) = row(n);
+    advance(transposed, row, next);
+  }
+  for (Index j = 0; j < blocks; ++j) {
+    for (Index n = 0; n < N; ++n) coarse(n, j) = column(n);
+    advance(jump, column, next);
+  }
+  Gemm<double> gemm(block, blocks, N);
+  gemm.add_product(block, blocks, N, {fine.data(), block}, {coarse.data(), N}, {K.data(), block});
+  return Eigen::Map<const Vector<double>>(K.data(), length);
 }
 
 }  // namespace ssm::kernel

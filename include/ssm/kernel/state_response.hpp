@@ -50,27 +50,19 @@ class StateResponse {
   StateResponse(const DiscreteDenseSystem<double>& system, Index block)
       : rows_(checked(block), system.states()), columns_(system.states(), block), jump_(power(system.A_bar, block)) {
     const Index N = states();
-    Vector<double> row(N), column(N), next_row(N), next_column(N);
+    Vector<double> row(N), column(N), next(N);
     for (Index n = 0; n < N; ++n) {
       row(n) = system.C(0, n);
       column(n) = system.B_bar(n, 0);
     }
+    const Matrix<double> transposed = system.A_bar.transpose();
     for (Index i = 0; i < block; ++i) {
-      next_column.setZero();
-      for (Index m = 0; m < N; ++m) {
-        double sum = 0;
-        for (Index n = 0; n < N; ++n) {
-          sum += row(n) * system.A_bar(n, m);
-          next_column(n) += system.A_bar(n, m) * column(m);
-        }
-        next_row(m) = sum;
-      }
-      row.swap(next_row);
+      kernel::advance(transposed, row, next);
       for (Index n = 0; n < N; ++n) {
         rows_(i, n) = static_cast<T>(row(n));
         columns_(n, block - 1 - i) = static_cast<T>(column(n));
       }
-      column.swap(next_column);
+      kernel::advance(system.A_bar, column, next);
     }
   }
 
@@ -163,14 +155,7 @@ class StateResponse {
       }
     }
     if (M > 0) return;
-    work.next_.setZero();
-    double* const __restrict next = work.next_.data();
-    for (Index m = 0; m < N; ++m) {
-      const double x = work.x_(m);
-      const double* const __restrict column = jump_.data() + m * N;
-      for (Index n = 0; n < N; ++n) next[n] += column[n] * x;
-    }
-    work.x_.swap(work.next_);
+    kernel::advance(jump_, work.x_, work.next_);
   }
 
   Matrix<T> rows_;                     // (T, N)

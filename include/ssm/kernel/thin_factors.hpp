@@ -31,4 +31,16 @@ inline Matrix<double> power(Matrix<double> A, Index exponent) {
   return result;
 }
 
+/// x becomes A x; `next` is a buffer of its size.                        O(N^2), allocates nothing
+inline void advance(const Matrix<double>& A, Vector<double>& x, Vector<double>& next) {
+  next.setZero();
+  double* const __restrict moved = next.data();
+  for (Index m = 0; m < A.cols(); ++m) {
+    const double value = x(m);
+    const double* const __restrict column = A.data() + m * A.rows();
+    for (Index n = 0; n < A.rows(); ++n) moved[n] += column[n] * value;
+  }
+  x.swap(next);
+}
+
 }  // namespace ssm::kernel

@@ -30,9 +30,9 @@ struct ConvolutionWorkspace {
 };
 
 /// Impulse response of one feature, the direct term included.
-template <class Backend, class Layer>
+template <class Layer>
 Vector<double> impulse_response(const Layer& layer, Index h, Index length) {
-  Vector<double> K = layer.template kernel<Backend>(h, length);
+  Vector<double> K = layer.kernel(h, length);
   if (length > 0) K(0) += static_cast<double>(layer.parameters().D(h));
   return K;
 }
@@ -48,7 +48,7 @@ class FeatureConvolution {
   FeatureConvolution(const Layer& layer, Index h, ConvolutionWorkspace<T, Backend>& work)
       : spectrum_(static_cast<std::size_t>(work.causal.bins())),
         ends_(layer.template state_response<T>(h, work.block)) {
-    const Vector<T> rounded = impulse_response<Backend>(layer, h, work.length()).template cast<T>();
+    const Vector<T> rounded = impulse_response(layer, h, work.length()).template cast<T>();
     work.causal.transform({rounded.data(), rounded.size(), 1}, spectrum_);
   }
 

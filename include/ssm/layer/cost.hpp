@@ -13,13 +13,14 @@ namespace ssm::cost {
 /// The defaults were measured by bench/layer_bench.cpp on one core of an AMD EPYC with AVX-512, g++ 12, -O3
 /// -march=native. Another table may be handed to `plan`.
 struct Table {
-  double mode_step = 0.37;   ///< one mode of a diagonal recurrence, one step
-  double rank_step = 1.4;    ///< one mode of one column of a low-rank correction, one step, on top
-  double feature_step = 12;  ///< one feature of a recurrence, one step, on top of its modes
-  double dense_step = 0.08;  ///< one entry of a dense transition matrix, one step
-  double transform = 0.88;   ///< one point of a transform, there and back, for each doubling of its length
-  double product = 0.04;     ///< one multiplication and addition of a matrix product
-  double jump = 0.09;        ///< one entry of a state's jump over a block of time
+  double mode_step = 0.18;    ///< one mode of a diagonal recurrence, one step, lanes full
+  double rank_step = 0.22;    ///< one mode of one column of a low-rank correction, one step, on top
+  double feature_step = 0.6;  ///< one feature of a recurrence, one step, on top of its modes
+  double row_step = 2.5;      ///< one row of a dense transition matrix, one step, on top of its entries
+  double dense_step = 0.04;   ///< one entry of a dense transition matrix, one step
+  double transform = 0.88;    ///< one point of a transform, there and back, for each doubling of its length
+  double product = 0.04;      ///< one multiplication and addition of a matrix product
+  double jump = 0.09;         ///< one entry of a state's jump over a block of time
 };
 
 /// A convolution of one feature over L steps with the state at both ends, N states whose jump over a block of time has

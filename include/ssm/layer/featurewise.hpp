@@ -16,7 +16,7 @@ namespace ssm::detail {
 ///     `first`
 ///                                         is a multiple of simd::group; noexcept, allocates nothing
 ///     recur_reference(h, u, y, state)     the same for feature h alone, the slow way
-///     kernel<Backend>(h, length)          impulse response of feature h, without D                 (length)   fp64
+///     kernel(h, length)                   impulse response of feature h, without D                 (length)   fp64
 ///     state_response<T>(h, block)         what joins its convolution to the states at the ends
 ///     real_state(h, state, x), set_real_state(h, x, state)       the state of feature h as N real numbers
 template <class Layer, std::floating_point T, class LayerState>
@@ -62,7 +62,7 @@ class Featurewise {
     detail::require_at_least("length of the impulse response", 0, length);
     Array<T> response(length, self().features());
     for (Index h = 0; h < self().features() && length > 0; ++h) {
-      const Vector<double> K = detail::impulse_response<fft::EigenBackend>(self(), h, length);
+      const Vector<double> K = detail::impulse_response(self(), h, length);
       for (Index k = 0; k < length; ++k) response(k, h) = static_cast<T>(K(k));
     }
     return response;

@@ -189,12 +189,12 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   const Parameters& parameters() const noexcept { return parameters_; }
 
   /// The state before the first step: rest.
-  State initial_state() const { return {Array<X>(features(), states()), Array<X>(states())}; }
+  State initial_state() const { return {Array<X>(features(), states()), Array<X>(features(), states())}; }
 
   /// What runs the states; see detail::Featurewise. @{
   void check(const State& state) const {
     detail::require_shape("state", state.x, features(), states());
-    detail::require_shape("state's workspace", state.next, states());
+    detail::require_shape("state's workspace", state.next, features(), states());
   }
   /// Feature h, step after step.
   void recur(Index first, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
@@ -203,7 +203,7 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   void recur_reference(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
     const Index size = states();
     X* const x = state.x.row(h).data();
-    X* const next = state.next.data();
+    X* const next = state.next.row(h).data();
     const X D = static_cast<X>(parameters_.D(h));
     for (Index k = 0; k < u.length(); ++k) {
       const X input = static_cast<X>(u(k, 0));
@@ -221,10 +221,7 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
     }
   }
   /// Impulse response of feature h, without D.
-  template <fft::Backend<double>>
-  Vector<double> kernel(Index h, Index length) const {
-    return kernel::krylov_by_squaring(discrete(h), length);
-  }
+  Vector<double> kernel(Index h, Index length) const { return kernel::krylov_by_squaring(discrete(h), length); }
   /// What joins a convolution to the states at its ends.
   template <std::floating_point U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
@@ -243,7 +240,7 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   /// What the planner takes a step of all features to cost.
   double ns_per_step(const cost::Table& table) const noexcept {
     const auto size = static_cast<double>(states());
-    return static_cast<double>(features()) * (table.feature_step + table.dense_step * size * size);
+    return static_cast<double>(features()) * (table.feature_step + size * (table.row_step + table.dense_step * size));
   }
   /// @}
 

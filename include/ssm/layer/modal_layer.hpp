@@ -46,7 +46,9 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     }
   }
   double ns_per_step(const cost::Table& table) const noexcept {
-    return static_cast<double>(features()) *
+    constexpr Index lanes = simd::Pack<X, Arch>::size;
+    const Index padded = (features() + lanes - 1) / lanes * lanes;
+    return static_cast<double>(padded) *
            (table.feature_step + static_cast<double>(modes_of(states())) *
                                      (table.mode_step + table.rank_step * static_cast<double>(recurrence_.rank())));
   }

@@ -144,7 +144,7 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, const cost::Table
   detail::check(workload);
   if constexpr (detail::FeaturewiseLayer<Layer>) {
     const auto L = static_cast<double>(workload.length), H = static_cast<double>(layer.features());
-    const Index points = fft::fast_length(2 * workload.length);
+    const Index points = fft::fast_length(std::max<Index>(2 * workload.length - 1, 0));
     const double recurrence = L * layer.ns_per_step(table);
     const double convolution =
         H * cost::convolution(table, workload.length, layer.states(), layer.jump_entries(), points);

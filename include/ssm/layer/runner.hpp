@@ -19,7 +19,7 @@ concept FeaturewiseLayer = SSMLayer<L> && requires(const L layer, Index h, Const
                                                    Sequence<typename L::Scalar> y, typename L::State state) {
   { layer.recur(h, u, y, state) }
   noexcept;
-  layer.template kernel<fft::EigenBackend>(h, h);
+  layer.kernel(h, h);
 };
 
 /// A layer that scans tiles of time: S5.

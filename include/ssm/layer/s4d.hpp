@@ -101,10 +101,7 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
 
   /// What a convolution asks for; see detail::Featurewise. @{
-  template <fft::Backend<double>>
-  Vector<double> kernel(Index h, Index length) const {
-    return kernel::vandermonde(discrete(h), length);
-  }
+  Vector<double> kernel(Index h, Index length) const { return kernel::vandermonde(discrete(h), length); }
   /// What joins a convolution to the states at its ends.
   template <std::floating_point U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {

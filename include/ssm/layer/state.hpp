@@ -63,7 +63,7 @@ struct MimoState {
 template <std::floating_point X>
 struct DenseState {
   Array<X> x;     ///< (H, N)
-  Array<X> next;  ///< (N), the step's workspace: no part of the state's value
+  Array<X> next;  ///< (H, N), the step's workspace: no part of the state's value
 
   /// By value.
   friend bool operator==(const DenseState& a, const DenseState& b) { return a.x == b.x; }
