@@ -1,4 +1,5 @@
 #include "layer/golden_layer.hpp"
+#include "ssm/kernel/generating_function.hpp"
 #include "ssm/layer/s4.hpp"
 
 using namespace ssm;

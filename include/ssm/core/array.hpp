@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/core/aligned.hpp"
 #include "ssm/core/error.hpp"
 
 #include <array>
@@ -11,7 +12,8 @@
 
 namespace ssm {
 
-/// Owned numbers in row-major order with up to three sizes; what parameters, states and layers are made of.
+/// Owned numbers in row-major order with up to three sizes, beginning at a cache line; what parameters, states and
+/// layers are made of.
 ///
 /// Not an Eigen matrix: those have two sizes, and a layout and allocation that depend on the instruction set a
 /// translation unit is compiled for. States, parameters and layers may cross.
@@ -78,7 +80,7 @@ class Array {
   Index row_size() const noexcept { return shape_[1] * shape_[2]; }
 
   std::array<Index, 3> shape_{0, 1, 1};
-  std::vector<T> values_;
+  std::vector<T, detail::AlignedAllocator<T>> values_;
 };
 
 namespace detail {

@@ -1,11 +1,15 @@
 #pragma once
 
 #include "ssm/conv/causal.hpp"
+#include "ssm/core/array.hpp"
 #include "ssm/kernel/state_response.hpp"
-
-#include <optional>
+#include "ssm/simd/pack.hpp"
 
 namespace ssm::detail {
+
+/// Features that are convolved together: those of a group of lanes in float, and of a cache line. Their columns are
+/// turned into rows first, so that a transform reads what lies together.
+inline constexpr Index convolved_together = simd::group<float>;
 
 /// Buffers of one thread for convolutions of up to `length` steps with systems of N real states.
 template <std::floating_point T, class Backend>
@@ -14,19 +18,21 @@ struct ConvolutionWorkspace {
       : causal(length, length),
         block(std::clamp<Index>(std::max(kernel::block_of(length), states), 1, std::max<Index>(length, 1))),
         ends(states, block, length),
-        input(static_cast<std::size_t>(length)),
+        input(convolved_together, length),
+        output(convolved_together, length),
         x(static_cast<std::size_t>(states)) {}
 
-  Index length() const noexcept { return static_cast<Index>(input.size()); }
+  Index length() const noexcept { return input.columns(); }
   Index bytes() const noexcept {
-    return causal.bytes() + ends.bytes() + static_cast<Index>(input.size() * sizeof(T) + x.size() * sizeof(double));
+    return causal.bytes() + ends.bytes() + 2 * input.size() * static_cast<Index>(sizeof(T)) +
+           static_cast<Index>(x.size() * sizeof(double));
   }
 
   conv::Causal<T, Backend> causal;
   Index block;
   typename kernel::StateResponse<T>::Workspace ends;
-  std::vector<T> input;   // a copy of u: y may be the same memory
-  std::vector<double> x;  // the state of one feature
+  Array<T> input, output;  // a feature in each row
+  std::vector<double> x;   // the state of one feature
 };
 
 /// Impulse response of one feature, the direct term included.
@@ -52,21 +58,19 @@ class FeatureConvolution {
     work.causal.transform({rounded.data(), rounded.size(), 1}, spectrum_);
   }
 
-  /// u and y have one column each, of at most the planned length, and may be the same. Without a state, from rest.
+  /// u and y are contiguous, of at most the planned length, and not the same. Without a state, from rest.
   template <class Layer, class Backend>
-  void operator()(const Layer& layer, Index h, ConstSequence<T> u, Sequence<T> y, typename Layer::State* state,
+  void operator()(const Layer& layer, Index h, std::span<const T> u, std::span<T> y, typename Layer::State* state,
                   ConvolutionWorkspace<T, Backend>& work) const {
-    const Index L = u.length();
-    const auto input = std::span<T>(work.input).first(static_cast<std::size_t>(L));
-    if (state != nullptr)
-      for (Index k = 0; k < L; ++k) input[static_cast<std::size_t>(k)] = u(k, 0);
-    work.causal(spectrum_, u, y);
+    const ConstSequence<T> in(u, 1);
+    const Sequence<T> out(y, 1);
+    work.causal(spectrum_, in, out);
     if (state == nullptr) return;
     layer.real_state(h, *state, work.x);
-    ends_.add_free_response(work.x, y, work.ends);
-    const Index taken = ends_.drive(input, work.x, work.ends);
+    ends_.add_free_response(work.x, out, work.ends);
+    const Index taken = ends_.drive(u, work.x, work.ends), left = in.length() - taken;
     if (taken > 0) layer.set_real_state(h, work.x, *state);
-    layer.recur_reference(h, {input.data() + taken, L - taken, 1}, y.block(taken, L - taken), *state);
+    layer.recur_reference(h, in.block(taken, left), out.block(taken, left), *state);
   }
 
   Index bytes() const noexcept { return static_cast<Index>(spectrum_.size() * sizeof(Complex<T>)) + ends_.bytes(); }
@@ -75,5 +79,21 @@ class FeatureConvolution {
   std::vector<Complex<T>> spectrum_;
   kernel::StateResponse<T> ends_;
 };
+
+/// Features first .. first + count - 1, at most convolved_together, of u and y, which may be the same memory.
+/// @param convolution   h -> the FeatureConvolution of feature h, prepared or made there and then
+template <class Layer, std::floating_point T, class Backend, class Convolution>
+void convolve(const Layer& layer, Index first, Index count, ConstSequence<T> u, Sequence<T> y,
+              typename Layer::State* state, ConvolutionWorkspace<T, Backend>& work, Convolution convolution) {
+  const Index L = u.length();
+  for (Index k = 0; k < L; ++k)
+    for (Index i = 0; i < count; ++i) work.input(i, k) = u(k, first + i);
+  for (Index i = 0; i < count; ++i) {
+    const auto row = [L](Array<T>& rows, Index which) { return rows.row(which).first(static_cast<std::size_t>(L)); };
+    convolution(first + i)(layer, first + i, row(work.input, i), row(work.output, i), state, work);
+  }
+  for (Index k = 0; k < L; ++k)
+    for (Index i = 0; i < count; ++i) y(k, first + i) = work.output(i, k);
+}
 
 }  // namespace ssm::detail

@@ -14,7 +14,7 @@ namespace ssm::cost {
 /// -march=native. Another table may be handed to `plan`.
 struct Table {
   double mode_step = 0.18;    ///< one mode of a diagonal recurrence, one step, lanes full
-  double rank_step = 0.22;    ///< one mode of one column of a low-rank correction, one step, on top
+  double rank_step = 0.20;    ///< one mode of one column of a low-rank correction, one step, on top
   double feature_step = 0.6;  ///< one feature of a recurrence, one step, on top of its modes
   double row_step = 2.5;      ///< one row of a dense transition matrix, one step, on top of its entries
   double dense_step = 0.04;   ///< one entry of a dense transition matrix, one step

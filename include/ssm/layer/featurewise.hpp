@@ -50,10 +50,9 @@ class Featurewise {
     check(u, y, state);
     if (u.length() == 0) return;
     ConvolutionWorkspace<T, Backend> work(u.length(), self().states());
-    for (Index h = 0; h < self().features(); ++h) {
-      const FeatureConvolution<T> convolution(self(), h, work);
-      convolution(self(), h, u.column(h), y.column(h), &state, work);
-    }
+    const auto made_here = [&](Index h) { return FeatureConvolution<T>(self(), h, work); };
+    for (Index first = 0; first < self().features(); first += convolved_together)
+      convolve(self(), first, std::min(convolved_together, self().features() - first), u, y, &state, work, made_here);
   }
 
   /// What a convolution would use: y for u = 1, 0, 0, .., the direct term D included.    (length, H)

@@ -64,17 +64,11 @@ class ModalRecurrence {
 
   /// Features from `first`, a multiple of the group, as many as u has. u and y may be the same.      O(N R L) each
   void operator()(Index first, ConstSequence<T> u, Sequence<T> y, ModalState<X>& state) const noexcept {
-    for (Index done = 0; done < u.features(); done += group) {
-      const Index lanes = std::min(group, u.features() - done);
-      const T* in = u.data() + done;
-      T* out = y.data() + done;
-      for (Index left = u.length(); left > 0;) {
-        const Index steps = std::min(block, left);
-        run_block((first + done) / group, lanes, steps, in, u.stride(), out, y.stride(), state);
-        in += steps * u.stride();
-        out += steps * y.stride();
-        left -= steps;
-      }
+    for (Index k = 0; k < u.length(); k += block) {  // all features of a block of time: it stays in the cache
+      const Index steps = std::min(block, u.length() - k);
+      for (Index done = 0; done < u.features(); done += group)
+        run_block((first + done) / group, std::min(group, u.features() - done), steps, u.data() + k * u.stride() + done,
+                  u.stride(), y.data() + k * y.stride() + done, y.stride(), state);
     }
   }
 

@@ -4,7 +4,6 @@
 #include "ssm/layer/concept.hpp"
 #include "ssm/layer/convolution.hpp"
 #include "ssm/layer/mode.hpp"
-#include "ssm/simd/pack.hpp"
 
 #include <memory>
 #include <string>
@@ -51,9 +50,8 @@ class Runner {
   }
 
  protected:
-  /// Features that one task takes: those of a group of lanes in float, and of a cache line, so that no two threads
-  /// write to one.
-  static constexpr Index group = simd::group<float>;
+  /// Features that one task takes: those of a cache line, so that no two threads write to one.
+  static constexpr Index group = convolved_together;
 
   /// work(b, first, count, worker) for every sequence and group of features.
   template <class Work>
@@ -132,9 +130,11 @@ class ConvolutionRunner final : public Runner<Layer> {
   void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
     this->for_each_group(u.size(), executor, [&](Index b, Index first, Index count, Index worker) {
       State* const state = states.empty() ? nullptr : &states[static_cast<std::size_t>(b)];
-      for (Index h = first; h < first + count; ++h)
-        features_[static_cast<std::size_t>(h)](this->layer_, h, u[b].column(h), y.first_steps(b, u.length(b)).column(h),
-                                               state, work_[static_cast<std::size_t>(worker)]);
+      convolve(
+          this->layer_, first, count, u[b], y.first_steps(b, u.length(b)), state,
+          work_[static_cast<std::size_t>(worker)], [this](Index h) -> const auto& {
+            return features_[static_cast<std::size_t>(h)];
+          });
     });
   }
   Index bytes() const override {
