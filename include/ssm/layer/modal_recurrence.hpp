@@ -149,9 +149,9 @@ class ModalRecurrence {
     switch (rank_) {
       case 0: {
         constexpr Index together = 4;
-        Index n = 0;
-        for (; n + together <= modes(); n += together) over_time<together>(c, n, u, y, steps, x + lane);
-        for (; n < modes(); ++n) over_time<1>(c, n, u, y, steps, x + lane);
+        const Index whole = modes() / together * together;
+        for (Index n = 0; n < whole; n += together) over_time<together>(c, n, u, y, steps, x + lane);
+        for (Index n = whole; n < modes(); ++n) over_time<1>(c, n, u, y, steps, x + lane);
         return;
       }
       case 1:
