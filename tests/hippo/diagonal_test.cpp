@@ -18,6 +18,7 @@ TEST_CASE("S4D's initial values are the published ones", "[hippo]") {
   for (Index n = 0; n < 4; ++n) CHECK(std::abs(fourier.Lambda(n).imag() - pi * double(n)) <= 1e-13);
   const auto legs = modes(diagonal::LegS{}, 64, random);
   CHECK((legs.Lambda - hippo::nplr(hippo::LegS{}, 64).half().Lambda).cwiseAbs().maxCoeff() == 0);
+  CHECK((2 * legs.B - hippo::nplr(hippo::LegS{}, 64).half().B).cwiseAbs().maxCoeff() == 0);
 }
 
 TEMPLATE_TEST_CASE("initial values decay, increase in frequency, and are real where they stand alone", "[hippo]",
