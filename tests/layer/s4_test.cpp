@@ -1,29 +1,11 @@
 #include "ssm/layer/s4.hpp"
 #include "layer/any_layer.hpp"
-#include "layer/laws.hpp"
-#include "ssm/discretize/dense.hpp"
+#include "layer/dense_oracle.hpp"
 #include "ssm/fft/fftw.hpp"
-#include "ssm/kernel/krylov.hpp"
 
 using namespace ssm;
 
 namespace {
-
-/// The recurrence of the dense fp64 system, made from the same stored parameters.
-template <class T>
-laws::Rows<double> dense_reference(const S4Parameters<T>& parameters, double rate, const laws::Rows<T>& u) {
-  laws::Rows<double> y(u.rows(), u.cols());
-  for (Index h = 0; h < parameters.features(); ++h) {
-    const auto system =
-        discretize(Bilinear{}, dense(parameters.system(h)), rate * std::exp(double(parameters.log_dt(h))));
-    Vector<double> x = Vector<double>::Zero(parameters.states);
-    for (Index k = 0; k < u.rows(); ++k) {
-      x = (system.A_bar * x + system.B_bar * double(u(k, h))).eval();
-      y(k, h) = (system.C * x)(0) + double(parameters.D(h)) * double(u(k, h));
-    }
-  }
-  return y;
-}
 
 template <class T>
 void check_against_dense(Index N, double dt, Index L) {
@@ -32,7 +14,7 @@ void check_against_dense(Index N, double dt, Index L) {
       initial<S4<T>>(hippo::LegS{}, {.features = 2, .states = N, .dt_min = dt, .dt_max = dt}, random);
   const S4<T> layer(parameters);
   const auto u = laws::noise<T>(L, 2);
-  const auto exact = dense_reference(parameters, 1, u);
+  const auto exact = support::dense_response(dense(parameters), Bilinear{}, 1, u);
   CAPTURE(N, dt, L);
   CHECK(laws::distance(laws::run_from_rest(layer, u).template cast<double>(), exact) <= tolerance::recurrence<T>);
   CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}).template cast<double>(), exact) <=

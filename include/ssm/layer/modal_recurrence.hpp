@@ -74,7 +74,7 @@ class ModalRecurrence {
 
   /// One feature, mode by mode and step by step: what the other is held to.
   void reference(Index h, ConstSequence<T> u, Sequence<T> y, ModalState<X>& state) const noexcept {
-    std::array<Complex<X>, std::size_t(max_rank)> s;
+    std::array<X, std::size_t(max_rank)> s;
     for (Index k = 0; k < u.length(); ++k) {
       const X input = static_cast<X>(u(k, 0));
       X output = D_(h / group, h % group) * input;
@@ -88,7 +88,7 @@ class ModalRecurrence {
         const X re = state.re(h, n), im = state.im(h, n), a = at(h, n, change_re), b = at(h, n, change_im);
         X next_re = a * re - b * im + at(h, n, b_re) * input, next_im = a * im + b * re + at(h, n, b_im) * input;
         for (Index r = 0; r < rank_; ++r) {
-          const X sum = s[static_cast<std::size_t>(r)].real();
+          const X sum = s[static_cast<std::size_t>(r)];
           next_re -= at(h, n, fixed_rows + 4 * r) * sum;
           next_im -= at(h, n, fixed_rows + 4 * r + 1) * sum;
         }
