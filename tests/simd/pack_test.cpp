@@ -36,6 +36,10 @@ TEMPLATE_LIST_TEST_CASE("a pack does to each of its numbers what a number does",
   check(load(a) * load(b), [](T x, T y, T) { return x * y; });
   check(fma(load(a), load(b), load(c)), [](T x, T y, T z) { return x * y + z; });
   check(fnma(load(a), load(b), load(c)), [](T x, T y, T z) { return z - x * y; });
+  for (std::uint32_t bits : {0U, 1U, 0xA5A5U, 0xFFFFU}) {
+    Pack::add_where(typename Pack::Mask(bits), load(a), load(b)).store(got.data() + 1);
+    for (std::size_t i = 1; i < a.size(); ++i) CHECK(got[i] == (bits >> (i - 1) & 1 ? a[i] + b[i] : b[i]));
+  }
   check(Pack(T(0.5)), [](T, T, T) { return T(0.5); });
   CHECK(got[0] == 0);  // nothing before the pack is touched
 }

@@ -2,12 +2,15 @@
 
 namespace ssm::detail {
 
+/// What is added and taken away.
+template <class T>
+inline constexpr T settling_grid = sizeof(T) == 4 ? T(1e-20) : T(1e-200);
+
 /// A state that has decayed far below any signal, rounded to a coarse grid that ends in 0, by adding and taking away a
 /// number that is large against it: so silence does not end in subnormal numbers, which are slow.
 template <class T>
 constexpr T settle(T x) noexcept {
-  constexpr T grid = sizeof(T) == 4 ? T(1e-20) : T(1e-200);
-  return (x + grid) - grid;
+  return (x + settling_grid<T>)-settling_grid<T>;
 }
 
 }  // namespace ssm::detail

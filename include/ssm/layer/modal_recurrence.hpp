@@ -14,12 +14,17 @@ namespace ssm::detail {
 
 /// The recurrence of H systems of diagonal plus low rank form, rank 0 included: S4's and S4D's.
 ///
-///     x_k = keep x_{k-1} + change x_{k-1} - P_bar s + B_bar u_k,   keep + change = 1 + Delta
+///     x_k = keep x_{k-1} + (change x_{k-1} - P_bar s + B_bar u_k), A_bar = keep + change - P_bar Q_bar^T
 ///     s_r = sum over all N modes of Q_bar_nr x_{k-1,n},            y_k = sum over all N modes of C_n x_k,n + D u_k
 ///
-/// Coefficients are made in fp64 and kept in X, the scalar of the state. Features lie side by side in lanes. Without a
-/// low-rank part the modes do not meet: a few of them stay in registers over a block of time, and time runs in the
-/// inner loop. With one, every step passes once over all modes, and gathers the next step's s on the way.
+/// Coefficients are made in fp64 and kept in X, the scalar of the state; keep is 0 or 1, so that what is rounded is
+/// small (see StepFactor). Features lie side by side in lanes. Without a low-rank part the modes do not meet: a few of
+/// them stay in registers over a block of time, time runs in the inner loop, and the state is x / B_bar there, so that
+/// a mode takes six multiplications a step:
+///
+///     w_k = keep w_{k-1} + (change w_{k-1} + u_k),                 y_k += C_n B_bar_n w_k
+///
+/// With one, every step passes once over all modes, and gathers the next step's s on the way.
 ///
 /// @tparam N      states, `dynamic` or known at compile time
 /// @tparam Arch   instruction set
@@ -27,16 +32,29 @@ template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalRecurrence {
   using Pack = simd::Pack<X, Arch>;
   static constexpr Index group = simd::group<X>;
+  /// Complex numbers side by side.
+  struct Pair {
+    Pack re, im;
+    /// A group of real parts, then one of imaginary ones.
+    static Pair load(const X* from) noexcept { return {Pack::load(from), Pack::load(from + group)}; }
+    friend Pair operator*(const Pair& a, const Pair& b) noexcept {
+      return {fnma(a.im, b.im, a.re * b.re), fma(a.re, b.im, a.im * b.re)};
+    }
+  };
 
  public:
   /// Steps that run between two visits of u and y; the states settle after each block.
   static constexpr Index block = 64;
+  /// Steps from which on dividing the state by B_bar is less work than multiplying u by it.
+  static constexpr Index worth_scaling = 8;
 
   ModalRecurrence(Index features, Index states, Index rank)
       : states_(states),
         rank_(rank),
         D_((features + group - 1) / group, group),
-        coefficients_((features + group - 1) / group, modes_of(states) * (fixed_rows + 4 * rank), group) {}
+        coefficients_((features + group - 1) / group, modes_of(states) * (fixed_rows + 4 * rank), group),
+        kept_((features + group - 1) / group, modes_of(states)),
+        per_B_((features + group - 1) / group, rank == 0 ? 2 * modes_of(states) : 0, group) {}
 
   /// How often a mode counts in a sum over all of them goes into C and Q_bar.
   void set(Index h, const DiscreteDplrSystem<double>& system, double D) {
@@ -48,10 +66,18 @@ class ModalRecurrence {
         at(h, n, which) = static_cast<X>(value.real());
         at(h, n, which + 1) = static_cast<X>(value.imag());
       };
+      const Complex<double> B = away_from_zero(system.B_bar(n));
       const StepFactor factor(system.Delta(n));
-      at(h, n, keep) = static_cast<X>(factor.keep);
+      const auto lane = static_cast<std::uint16_t>(1U << (h % group));
+      std::uint16_t& kept = kept_(h / group, n);
+      kept = static_cast<std::uint16_t>(factor.keep == 1 ? kept | lane : kept & ~lane);
       put(change_re, factor.change);
-      put(b_re, system.B_bar(n));
+      put(b_re, B);
+      if (R == 0) {
+        const Complex<double> inverse = 1.0 / B;
+        per_B_(h / group, 2 * n, h % group) = static_cast<X>(inverse.real());
+        per_B_(h / group, 2 * n + 1, h % group) = static_cast<X>(inverse.imag());
+      }
       put(c_re, count * system.C(n));
       for (Index r = 0; r < R; ++r) {
         put(fixed_rows + 4 * r, system.P_bar(n, r));
@@ -65,10 +91,13 @@ class ModalRecurrence {
   /// Features from `first`, a multiple of the group, as many as u has. u and y may be the same.      O(N R L) each
   void operator()(Index first, ConstSequence<T> u, Sequence<T> y, ModalState<X>& state) const noexcept {
     for (Index k = 0; k < u.length(); k += block) {  // all features of a block of time: it stays in the cache
-      const Index steps = std::min(block, u.length() - k);
-      for (Index done = 0; done < u.features(); done += group)
-        run_block((first + done) / group, std::min(group, u.features() - done), steps, u.data() + k * u.stride() + done,
-                  u.stride(), y.data() + k * y.stride() + done, y.stride(), state);
+      const Index steps = std::min(block, u.length() - k), next = std::min(block, u.length() - k - steps);
+      for (Index done = 0; done < u.features(); done += group) {
+        const Index lanes = std::min(group, u.features() - done);
+        run_block(
+            (first + done) / group, u.block(k, steps).columns(done, lanes), y.block(k, steps).columns(done, lanes),
+            {u.block(k + steps, next).columns(done, lanes), y.block(k + steps, next).columns(done, lanes)}, state);
+      }
     }
   }
 
@@ -92,8 +121,8 @@ class ModalRecurrence {
           next_re -= at(h, n, fixed_rows + 4 * r) * sum;
           next_im -= at(h, n, fixed_rows + 4 * r + 1) * sum;
         }
-        state.re(h, n) = settle(at(h, n, keep) * re + next_re);
-        state.im(h, n) = settle(at(h, n, keep) * im + next_im);
+        state.re(h, n) = detail::settle(keeps(h, n) ? re + next_re : next_re);
+        state.im(h, n) = detail::settle(keeps(h, n) ? im + next_im : next_im);
         output += at(h, n, c_re) * state.re(h, n) - at(h, n, c_im) * state.im(h, n);
       }
       y(k, 0) = static_cast<T>(output);
@@ -102,7 +131,6 @@ class ModalRecurrence {
 
  private:
   enum Coefficient : Index {
-    keep,
     change_re,
     change_im,
     b_re,
@@ -112,136 +140,205 @@ class ModalRecurrence {
     fixed_rows
   };  // then p_re p_im q_re q_im for each rank
 
+  static Pack settle(Pack x) noexcept {
+    constexpr X grid = settling_grid<X>;
+    return (x + Pack(grid)) - Pack(grid);
+  }
+  /// B_bar, or next to nothing where it is nothing: states are divided by it.
+  static Complex<double> away_from_zero(Complex<double> B) {
+    constexpr double least = sizeof(X) == 4 ? 1e-30 : 1e-200;
+    return std::abs(B) < least ? Complex<double>(least) : B;
+  }
   Index states() const noexcept { return N == dynamic ? states_ : N; }
   Index modes() const noexcept { return modes_of(states()); }
   Index rows() const noexcept { return fixed_rows + 4 * rank_; }
   X& at(Index h, Index n, Index which) noexcept { return coefficients_(h / group, n * rows() + which, h % group); }
   X at(Index h, Index n, Index which) const noexcept { return coefficients_(h / group, n * rows() + which, h % group); }
 
+  bool keeps(Index h, Index n) const noexcept { return (kept_(h / group, n) >> (h % group) & 1) != 0; }
+
+  /// What u and y the next block of time will want, asked for little by little while this one is computed: the rows are
+  /// further apart than a processor guesses.
+  struct Ahead {
+    ConstSequence<T> u;
+    Sequence<T> y;
+    /// The share of `part`, of `parts`.
+    void operator()(Index part, Index parts) const noexcept {
+      for (Index k = u.length() * part / parts; k < u.length() * (part + 1) / parts; ++k) {
+        simd::prefetch(u.data() + k * u.stride());
+        simd::prefetch(y.data() + k * y.stride());
+      }
+    }
+  };
+
   /// u and y of a group over a block of time, lanes side by side.
   struct Buffer {
     alignas(simd::group_bytes) std::array<X, std::size_t(block* group)> u, y;
   };
 
-  void run_block(Index which, Index lanes, Index steps, const T* in, Index in_stride, T* out, Index out_stride,
+  void run_block(Index which, ConstSequence<T> in, Sequence<T> out, const Ahead& ahead,
                  ModalState<X>& state) const noexcept {
+    const Index steps = in.length(), lanes = in.features();
     Buffer buffer;
-    const X* const D = &D_(which, 0);
-    for (Index k = 0; k < steps; ++k) {
-      X* const u = buffer.u.data() + k * group;
-      X* const y = buffer.y.data() + k * group;
-      for (Index lane = 0; lane < lanes; ++lane) u[lane] = static_cast<X>(in[k * in_stride + lane]);
-      for (Index lane = lanes; lane < group; ++lane) u[lane] = 0;
-      for (Index lane = 0; lane < group; ++lane) y[lane] = D[lane] * u[lane];
-    }
-    X* const x = state.group(which);
-    for (Index lane = 0; lane < lanes; lane += Pack::size) run_lanes(which, lane, steps, buffer, x);
-    for (Index i = 0; i < 2 * group * modes(); ++i) x[i] = settle(x[i]);
-    for (Index k = 0; k < steps; ++k)
-      for (Index lane = 0; lane < lanes; ++lane)
-        out[k * out_stride + lane] = static_cast<T>(buffer.y[static_cast<std::size_t>(k * group + lane)]);
+    if (lanes < group) buffer.u.fill(0);
+    const auto fill = [&](Index count) {
+      const X* const D = &D_(which, 0);
+      for (Index k = 0; k < steps; ++k) {
+        X* const u = buffer.u.data() + k * group;
+        X* const y = buffer.y.data() + k * group;
+        for (Index lane = 0; lane < count; ++lane) u[lane] = static_cast<X>(in(k, lane));
+        for (Index lane = 0; lane < group; ++lane) y[lane] = D[lane] * u[lane];
+      }
+    };
+    const auto empty = [&](Index count) {
+      for (Index k = 0; k < steps; ++k)
+        for (Index lane = 0; lane < count; ++lane)
+          out(k, lane) = static_cast<T>(buffer.y[static_cast<std::size_t>(k * group + lane)]);
+    };
+    lanes == group ? fill(group) : fill(lanes);  // a number that the compiler knows
+    for (Index lane = 0; lane < lanes; lane += Pack::size)
+      run_lanes({&coefficients_(which, 0, lane), rank_ == 0 ? &per_B_(which, 0, lane) : nullptr, &kept_(which, 0), lane,
+                 steps, buffer.u.data() + lane, buffer.y.data() + lane, state.group(which) + lane},
+                ahead);
+    lanes == group ? empty(group) : empty(lanes);
   }
 
-  void run_lanes(Index which, Index lane, Index steps, Buffer& buffer, X* x) const noexcept {
-    const X* const c = &coefficients_(which, 0, lane);
-    const X* const u = buffer.u.data() + lane;
-    X* const y = buffer.y.data() + lane;
+  /// Some lanes of a group over a block of time: pointers to the first of them, rows a group apart.
+  struct Lanes {
+    const X* coefficients;
+    const X* per_B;
+    const std::uint16_t* kept;
+    Index first, steps;
+    const X* u;
+    X* y;
+    X* x;
+    typename Pack::Mask keep(Index n) const noexcept { return typename Pack::Mask(std::uint32_t{kept[n]} >> first); }
+  };
+
+  void run_lanes(Lanes lanes, const Ahead& ahead) const noexcept {
     switch (rank_) {
-      case 0: {
-        constexpr Index together = 4;
-        const Index whole = modes() / together * together;
-        for (Index n = 0; n < whole; n += together) over_time<together>(c, n, u, y, steps, x + lane);
-        for (Index n = whole; n < modes(); ++n) over_time<1>(c, n, u, y, steps, x + lane);
-        return;
-      }
+      case 0:
+        if (lanes.steps < worth_scaling) return modes_over_time<false>(lanes, ahead);
+        return modes_over_time<true>(lanes, ahead);
       case 1:
-        return step_by_step<1>(c, u, y, steps, x + lane);
+        return step_by_step<1>(lanes, ahead);
       case 2:
-        return step_by_step<2>(c, u, y, steps, x + lane);
+        return step_by_step<2>(lanes, ahead);
       default:
-        return step_by_step<max_rank>(c, u, y, steps, x + lane);
+        return step_by_step<max_rank>(lanes, ahead);
     }
+  }
+  template <bool Scaled>
+  void modes_over_time(Lanes lanes, const Ahead& ahead) const noexcept {
+    constexpr Index together = 4;
+    const Index whole = modes() / together * together;
+    for (Index n = 0; n < whole; n += together) {
+      ahead(n / together, whole / together);
+      over_time<together, Scaled>(lanes, n);
+    }
+    for (Index n = whole; n < modes(); ++n) over_time<1, Scaled>(lanes, n);
   }
 
   /// `Modes` modes from n on in registers, over all steps; their share is added to y.
-  template <Index Modes>
-  void over_time(const X* coefficients, Index n, const X* u, X* y, Index steps, X* x) const noexcept {
-    std::array<Pack, std::size_t(Modes)> re, im;
-    const auto c = [&](std::size_t m, Index which) {
-      return Pack::load(coefficients + ((n + static_cast<Index>(m)) * fixed_rows + which) * group);
+  /// @tparam Scaled   whether the state is divided by B_bar meanwhile
+  template <Index Modes, bool Scaled>
+  void over_time(Lanes lanes, Index n) const noexcept {
+    struct Mode {
+      Pair x, change, b, c;
+      typename Pack::Mask kept;
     };
-    X* const first = x + 2 * n * group;
-    for (std::size_t m = 0; m < std::size_t(Modes); ++m) {
-      re[m] = Pack::load(first + 2 * static_cast<Index>(m) * group);
-      im[m] = Pack::load(first + (2 * static_cast<Index>(m) + 1) * group);
-    }
-    for (Index k = 0; k < steps; ++k) {
-      const Pack input = Pack::load(u + k * group);
-      Pack output = Pack::load(y + k * group);
-      for (std::size_t m = 0; m < std::size_t(Modes); ++m) {
-        const Pack a = c(m, change_re), b = c(m, change_im), kept = c(m, keep);
-        const Pack drive_re = fma(kept, re[m], c(m, b_re) * input), drive_im = fma(kept, im[m], c(m, b_im) * input);
-        const Pack next_re = fma(a, re[m], fnma(b, im[m], drive_re));
-        im[m] = fma(a, im[m], fma(b, re[m], drive_im));
-        re[m] = next_re;
-        output = fma(c(m, c_re), re[m], fnma(c(m, c_im), im[m], output));
+    std::array<Mode, std::size_t(Modes)> all;
+    X* const x = lanes.x + 2 * n * group;
+    for (Index m = 0; m < Modes; ++m) {
+      const X* const from = lanes.coefficients + (n + m) * fixed_rows * group;
+      const auto load = [from](Index row) { return Pair::load(from + row * group); };
+      Mode& mode = all[static_cast<std::size_t>(m)];
+      mode = {Pair::load(x + 2 * m * group), load(change_re), load(b_re), load(c_re), lanes.keep(n + m)};
+      if constexpr (Scaled) {
+        mode.x = mode.x * Pair::load(lanes.per_B + 2 * (n + m) * group);
+        mode.c = mode.c * mode.b;
       }
-      output.store(y + k * group);
     }
-    for (std::size_t m = 0; m < std::size_t(Modes); ++m) {
-      re[m].store(first + 2 * static_cast<Index>(m) * group);
-      im[m].store(first + (2 * static_cast<Index>(m) + 1) * group);
+    for (Index k = 0; k < lanes.steps; ++k) {
+      const Pack input = Pack::load(lanes.u + k * group);
+      Pack output = Pack::load(lanes.y + k * group);
+      for (Mode& mode : all) {
+        const auto& [re, im] = mode.x;
+        const auto& [a, b] = mode.change;
+        const Pack drive_re = Scaled ? fma(a, re, input) : fma(mode.b.re, input, a * re);
+        const Pack drive_im = Scaled ? a * im : fma(mode.b.im, input, a * im);
+        mode.x = {Pack::add_where(mode.kept, re, fnma(b, im, drive_re)),
+                  Pack::add_where(mode.kept, im, fma(b, re, drive_im))};
+        output = fma(mode.c.re, mode.x.re, fnma(mode.c.im, mode.x.im, output));
+      }
+      output.store(lanes.y + k * group);
+    }
+    for (Index m = 0; m < Modes; ++m) {
+      Mode& mode = all[static_cast<std::size_t>(m)];
+      if constexpr (Scaled) mode.x = mode.x * mode.b;
+      settle(mode.x.re).store(x + 2 * m * group);
+      settle(mode.x.im).store(x + (2 * m + 1) * group);
     }
   }
 
   /// All modes in every step; Rank is the rank, or the largest there is.
   template <int Rank>
-  void step_by_step(const X* coefficients, const X* u, X* y, Index steps, X* x) const noexcept {
+  void step_by_step(Lanes lanes, const Ahead& ahead) const noexcept {
     const Index M = modes(), R = Rank == max_rank ? rank_ : Rank;
+    X* const x = lanes.x;
     std::array<Pack, std::size_t(Rank)> s, next_s;
     s.fill(Pack(X(0)));
     for (Index n = 0; n < M; ++n) {
-      const X* const c = coefficients + n * rows() * group;
-      gather(c, R, Pack::load(x + 2 * n * group), Pack::load(x + (2 * n + 1) * group), s);
+      const X* const c = lanes.coefficients + n * rows() * group;
+      gather(c, R, Pair::load(x + 2 * n * group), s);
     }
-    for (Index k = 0; k < steps; ++k) {
-      const Pack input = Pack::load(u + k * group);
-      Pack output = Pack::load(y + k * group);
+    for (Index k = 0; k < lanes.steps; ++k) {
+      ahead(k, lanes.steps);
+      const Pack input = Pack::load(lanes.u + k * group);
+      Pack output = Pack::load(lanes.y + k * group);
       next_s.fill(Pack(X(0)));
       for (Index n = 0; n < M; ++n) {
-        const X* const c = coefficients + n * rows() * group;
-        const auto load = [&](Index which) { return Pack::load(c + which * group); };
-        const Pack re = Pack::load(x + 2 * n * group), im = Pack::load(x + (2 * n + 1) * group);
-        const Pack a = load(change_re), b = load(change_im), kept = load(keep);
-        Pack drive_re = fma(kept, re, load(b_re) * input), drive_im = fma(kept, im, load(b_im) * input);
+        const X* const c = lanes.coefficients + n * rows() * group;
+        const auto load = [c](Index row) { return Pair::load(c + row * group); };
+        const auto [re, im] = Pair::load(x + 2 * n * group);
+        const auto [a, b] = load(change_re);
+        const auto B = load(b_re);
+        Pack drive_re = B.re * input, drive_im = B.im * input;
         for (Index r = 0; r < R; ++r) {
-          drive_re = fnma(load(fixed_rows + 4 * r), s[static_cast<std::size_t>(r)], drive_re);
-          drive_im = fnma(load(fixed_rows + 4 * r + 1), s[static_cast<std::size_t>(r)], drive_im);
+          const auto P = load(fixed_rows + 4 * r);
+          drive_re = fnma(P.re, s[static_cast<std::size_t>(r)], drive_re);
+          drive_im = fnma(P.im, s[static_cast<std::size_t>(r)], drive_im);
         }
-        const Pack next_re = fma(a, re, fnma(b, im, drive_re)), next_im = fma(a, im, fma(b, re, drive_im));
-        next_re.store(x + 2 * n * group);
-        next_im.store(x + (2 * n + 1) * group);
-        output = fma(load(c_re), next_re, fnma(load(c_im), next_im, output));
-        gather(c, R, next_re, next_im, next_s);
+        const auto keep = lanes.keep(n);
+        const Pair next{Pack::add_where(keep, re, fma(a, re, fnma(b, im, drive_re))),
+                        Pack::add_where(keep, im, fma(a, im, fma(b, re, drive_im)))};
+        next.re.store(x + 2 * n * group);
+        next.im.store(x + (2 * n + 1) * group);
+        const auto C = load(c_re);
+        output = fma(C.re, next.re, fnma(C.im, next.im, output));
+        if (k + 1 < lanes.steps) gather(c, R, next, next_s);
       }
       s = next_s;
-      output.store(y + k * group);
+      output.store(lanes.y + k * group);
     }
+    for (Index i = 0; i < 2 * M; ++i) settle(Pack::load(x + i * group)).store(x + i * group);
   }
 
   /// s_r += Re(Q_r x) of one mode.
   template <std::size_t Rank>
-  static void gather(const X* c, Index R, Pack re, Pack im, std::array<Pack, Rank>& s) noexcept {
+  static void gather(const X* c, Index R, const Pair& x, std::array<Pack, Rank>& s) noexcept {
     for (Index r = 0; r < R; ++r) {
+      const auto Q = Pair::load(c + (fixed_rows + 4 * r + 2) * group);
       Pack& sum = s[static_cast<std::size_t>(r)];
-      sum = fma(Pack::load(c + (fixed_rows + 4 * r + 2) * group), re,
-                fnma(Pack::load(c + (fixed_rows + 4 * r + 3) * group), im, sum));
+      sum = fma(Q.re, x.re, fnma(Q.im, x.im, sum));
     }
   }
 
   Index states_, rank_;
-  Array<X> D_;             // (groups, lanes)
-  Array<X> coefficients_;  // (groups, M (7 + 4R), lanes)
+  Array<X> D_;                 // (groups, lanes)
+  Array<X> coefficients_;      // (groups, M (6 + 4R), lanes)
+  Array<std::uint16_t> kept_;  // a bit for each lane            (groups, M)
+  Array<X> per_B_;             // 1 / B_bar       (groups, 2 M, lanes)     of rank 0
 };
 
 }  // namespace ssm::detail

@@ -4,7 +4,9 @@
 
 #include <xsimd/xsimd.hpp>
 
+#include <array>
 #include <concepts>
+#include <cstdint>
 #include <type_traits>
 
 /// Numbers side by side in registers. The only place that knows instruction sets: what is written with `Pack` compiles
@@ -35,6 +37,7 @@ using native = std::conditional_t<std::is_same_v<xsimd::default_arch, xsimd::una
 template <std::floating_point T, class Arch = native>
 class Pack {
   using Batch = xsimd::batch<T, Arch>;
+  using Bool = typename Batch::batch_bool_type;
 
  public:
   /// How many.
@@ -59,6 +62,36 @@ class Pack {
   friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fma(a.batch_, b.batch_, c.batch_)); }
   /// c - a b, rounded once where the machine can.
   friend Pack fnma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fnma(a.batch_, b.batch_, c.batch_)); }
+
+  /// Some of the numbers.
+  class Mask {
+   public:
+    Mask() = default;
+    /// Number i where bit i is set.
+    explicit Mask(std::uint32_t bits) noexcept {
+      if constexpr (requires { static_cast<typename Bool::register_type>(bits); }) {  // AVX-512 keeps a mask as bits
+        which_ = Bool(static_cast<typename Bool::register_type>(bits));
+      } else {
+        using Integer = xsimd::as_integer_t<T>;
+        using Integers = xsimd::batch<Integer, Arch>;
+        static constexpr auto lane_bits = [] {
+          std::array<Integer, Batch::size> result;
+          for (std::size_t i = 0; i < Batch::size; ++i) result[i] = Integer(1) << i;
+          return result;
+        }();
+        const auto set = Integers(static_cast<Integer>(bits)) & Integers::load_unaligned(lane_bits.data());
+        which_ = xsimd::to_float(set) != Batch(T(0));
+      }
+    }
+
+   private:
+    friend Pack;
+    Bool which_;
+  };
+  /// a + b where the mask is set, b elsewhere.
+  static Pack add_where(Mask mask, Pack a, Pack b) noexcept {
+    return Pack(xsimd::select(mask.which_, a.batch_ + b.batch_, b.batch_));
+  }
 
  private:
   explicit Pack(Batch batch) noexcept : batch_(batch) {}
@@ -92,9 +125,29 @@ class Pack<T, scalar> {
   /// c - a b
   friend Pack fnma(Pack a, Pack b, Pack c) noexcept { return Pack(c.value_ - a.value_ * b.value_); }
 
+  /// The number or not.
+  class Mask {
+   public:
+    Mask() = default;
+    /// Whether bit 0 is set.
+    explicit Mask(std::uint32_t bits) noexcept : set_((bits & 1) != 0) {}
+
+   private:
+    friend Pack;
+    bool set_;
+  };
+  /// a + b where the mask is set, b elsewhere.
+  static Pack add_where(Mask mask, Pack a, Pack b) noexcept { return mask.set_ ? a + b : b; }
+
  private:
   T value_;
 };
+
+/// Asks for the cache line at an address, wherever that is, before it is read or written.
+inline void prefetch(const void* address) noexcept {
+  __builtin_prefetch(address);
+  asm volatile("");  // GCC takes a function that only prefetches for one without effect, and drops the calls
+}
 
 /// Bytes of a group of lanes: the same for every instruction set, a whole number of packs of each, and a cache line.
 /// What is laid out in groups may so cross between translation units compiled for different processors.

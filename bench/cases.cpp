@@ -1,0 +1,367 @@
+// One case at a time, in a process of its own, so that bench/compare can take turns with other programs:
+//
+//     ssm_cases --list
+//     ssm_cases --worker s4d.ssm.layer --shape B=1,H=256,N=64,L=16384 --threads 1
+//
+// prints one line of JSON when the case is built, then answers each line `go` with {"s": seconds}: the protocol of
+// bench/peers/peers.py. `units` are the useful multiplications and additions of a call (of a limit: all there are), or
+// the bytes that must move, as the case says.
+
+#include "common.hpp"
+
+#include <ssm/fft/fftw.hpp>
+
+#include <malloc.h>
+
+#include <chrono>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <sstream>
+
+namespace {
+
+using namespace bench;
+using Run = std::function<void()>;
+
+/// B, H, N, P, L of a case.
+class Shape {
+ public:
+  explicit Shape(const std::string& text) {
+    std::istringstream parts(text);
+    for (std::string part; std::getline(parts, part, ',');) {
+      const auto equals = part.find('=');
+      if (equals == std::string::npos) throw std::invalid_argument("shape: expected NAME=NUMBER, got '" + part + "'");
+      sizes_[part.substr(0, equals)] = std::stol(part.substr(equals + 1));
+    }
+  }
+  Index operator[](const char* name) const {
+    const auto found = sizes_.find(name);
+    if (found == sizes_.end())
+      throw std::invalid_argument(std::string("shape: expected a size ") + name + ", got none");
+    return found->second;
+  }
+  Index get(const char* name, Index otherwise) const { return sizes_.count(name) ? sizes_.at(name) : otherwise; }
+
+ private:
+  std::map<std::string, Index> sizes_;
+};
+
+struct Built {
+  Run run;
+  double units = 0;
+  std::string said = {};  ///< by the library: what a plan chose and holds
+  double bytes = 0;       ///< held, as the library says
+};
+struct Case {
+  const char* about;
+  std::function<Built(const Shape&, ssm::Executor&)> build;
+};
+
+/// u and y of B sequences, and what a call does with them.
+struct Signals {
+  Signals(Index batch, Index length, Index features)
+      : B(batch), L(length), H(features), u(noise(batch * length, features)), y(Rows::Zero(batch * length, features)) {}
+  ssm::ConstBatch<float> in() const { return {u.data(), B, L, H}; }
+  ssm::Batch<float> out() { return {y.data(), B, L, H}; }
+  Index B, L, H;
+  Rows u, y;
+};
+std::shared_ptr<Signals> signals(const Shape& s) { return std::make_shared<Signals>(s.get("B", 1), s["L"], s["H"]); }
+
+double modal_work(const Shape& s) {  // 3 N of every feature-step
+  return 3.0 * static_cast<double>(s.get("B", 1) * s["H"] * s["N"] * s["L"]);
+}
+double mimo_work(const Shape& s) {  // B u and C x on stacked parts
+  return 2.0 * static_cast<double>(s.get("B", 1) * s["H"] * s["P"] * s["L"]);
+}
+
+/// The layer from its parameters, then the whole batch from rest.
+template <class Layer, class Stored>
+Built whole_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, double units) {
+  const auto x = signals(s);
+  return {[=, &threads] {
+            const Layer layer(stored);
+            ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::recurrence{})(x->in(),
+                                                                                                            x->out());
+          },
+          units};
+}
+/// The layer and its plan are kept.
+template <class Layer, class Stored, class... Mode>
+Built kept_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, double units, Mode... mode) {
+  const auto x = signals(s);
+  const auto layer = std::make_shared<const Layer>(stored);
+  const ssm::Workload workload{.length = x->L, .batch = x->B, .executor = threads};
+  const auto plan = [&] {
+    if constexpr (sizeof...(mode) == 0)
+      return std::make_shared<ssm::Plan<Layer>>(ssm::plan<ssm::fft::FftwBackend>(*layer, workload));
+    else
+      return std::make_shared<ssm::Plan<Layer>>(ssm::plan(*layer, workload, mode...));
+  }();
+  return {[=] {
+            static_cast<void>(layer);
+            (*plan)(x->in(), x->out());
+          },
+          units, plan->explain(), static_cast<double>(plan->bytes())};
+}
+/// A number of steps, one call each.
+template <class Layer, class Stored>
+Built steps(const Shape& s, const Stored& stored) {
+  const auto layer = std::make_shared<const Layer>(stored);
+  const auto x = std::make_shared<Signals>(1, s.get("L", 64), s["H"]);
+  const auto state = std::make_shared<typename Layer::State>(layer->initial_state());
+  return {[=] {
+    const auto H = static_cast<std::size_t>(x->H);
+    for (Index k = 0; k < x->L; ++k) layer->step({&x->u(k, 0), H}, {&x->y(k, 0), H}, *state);
+  }};
+}
+
+const std::map<std::string, Case> cases{
+    {"limit.fma",
+     {"multiplications and additions in registers, as many as the machine can; units: of single numbers",
+      [](const Shape&, ssm::Executor&) -> Built {
+        using Pack = ssm::simd::Pack<float>;
+        constexpr Index rounds = 1 << 20, chains = 12;
+        return {[] {
+                  std::array<Pack, chains> x;
+                  x.fill(Pack(1.0F));
+                  float a = 0.999F, b = 0.001F;
+                  benchmark::DoNotOptimize(a);
+                  benchmark::DoNotOptimize(b);
+                  const Pack factor(a), term(b);
+                  for (Index i = 0; i < rounds; ++i)
+                    for (auto& each : x) each = fma(each, factor, term);
+                  float sum = 0;
+                  for (const auto& each : x) {
+                    std::array<float, Pack::size> lanes;
+                    each.store(lanes.data());
+                    sum += lanes[0];
+                  }
+                  benchmark::DoNotOptimize(sum);
+                },
+                static_cast<double>(rounds * chains * Pack::size)};
+      }}},
+    {"limit.memcpy",
+     {"memcpy of P L complex numbers; units: bytes read and written",
+      [](const Shape& s, ssm::Executor&) -> Built {
+        const auto size = static_cast<std::size_t>(2 * s["P"] * s["L"]);
+        const auto from = std::make_shared<std::vector<float>>(size, 1.0F),
+                   to = std::make_shared<std::vector<float>>(size);
+        return {[=] {
+                  std::memcpy(to->data(), from->data(), size * sizeof(float));
+                  benchmark::DoNotOptimize(to->data());
+                },
+                2.0 * static_cast<double>(size * sizeof(float))};
+      }}},
+    {"limit.sgemm",
+     {"the matrix products of S5 as two whole ones by Eigen; units: multiplications and additions",
+      [](const Shape& s, ssm::Executor&) -> Built {
+        const Index steps = s.get("B", 1) * s["L"];
+        const auto u = std::make_shared<Rows>(noise(steps, s["H"])), x = std::make_shared<Rows>(steps, s["P"]),
+                   y = std::make_shared<Rows>(steps, s["H"]), B = std::make_shared<Rows>(noise(s["H"], s["P"])),
+                   C = std::make_shared<Rows>(noise(s["P"], s["H"]));
+        return {[=] {
+                  x->noalias() = *u * *B;
+                  y->noalias() = *x * *C;
+                },
+                mimo_work(s)};
+      }}},
+    {"limit.fftw",
+     {"H convolutions by FFTW from row to row, spectra kept: what a transform can do at best",
+      [](const Shape& s, ssm::Executor&) -> Built {
+        const Index L = s["L"], rows = s.get("B", 1) * s["H"];
+        const auto conv = std::make_shared<ssm::conv::Causal<float, ssm::fft::FftwBackend>>(L, L);
+        const auto u = std::make_shared<Rows>(noise(rows, L)), y = std::make_shared<Rows>(rows, L);
+        const auto spectrum =
+            std::make_shared<std::vector<ssm::Complex<float>>>(static_cast<std::size_t>(conv->bins()), 1.0F);
+        return {[=] {
+          const auto size = static_cast<std::size_t>(L);
+          for (Index h = 0; h < rows; ++h)
+            (*conv)(*spectrum, ssm::ConstSequence<float>({&(*u)(h, 0), size}, 1),
+                    ssm::Sequence<float>({&(*y)(h, 0), size}, 1));
+        }};
+      }}},
+    {"s4d.ssm.layer",
+     {"parameters -> discretization -> recurrence; units: 3 N of every feature-step",
+      [](const Shape& s, ssm::Executor& threads) {
+        return whole_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s));
+      }}},
+    {"s4d.ssm.recurrence",
+     {"the recurrence, discretization kept; units: 3 N of every feature-step",
+      [](const Shape& s, ssm::Executor& threads) {
+        return kept_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s),
+                                           ssm::mode::recurrence{});
+      }}},
+    {"s4d.ssm.convolution",
+     {"the convolution (FFTW), its spectra kept",
+      [](const Shape& s, ssm::Executor& threads) {
+        return kept_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s),
+                                           ssm::mode::convolution<ssm::fft::FftwBackend>{});
+      }}},
+    {"s4d.ssm.convolution_eigen",
+     {"the convolution (Eigen's transforms), its spectra kept",
+      [](const Shape& s, ssm::Executor& threads) {
+        return kept_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s),
+                                           ssm::mode::convolution<>{});
+      }}},
+    {"s4d.ssm.planned",
+     {"the mode that the planner takes, all of it kept",
+      [](const Shape& s, ssm::Executor& threads) {
+        return kept_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s));
+      }}},
+    {"s4.ssm.recurrence",
+     {"the recurrence, discretization kept",
+      [](const Shape& s, ssm::Executor& threads) {
+        return kept_layer<ssm::S4<float>>(s, parameters(s["H"], s["N"]), threads, modal_work(s),
+                                          ssm::mode::recurrence{});
+      }}},
+    {"s4.ssm.convolution",
+     {"the convolution (FFTW), its spectra kept",
+      [](const Shape& s, ssm::Executor& threads) {
+        return kept_layer<ssm::S4<float>>(s, parameters(s["H"], s["N"]), threads, modal_work(s),
+                                          ssm::mode::convolution<ssm::fft::FftwBackend>{});
+      }}},
+    {"s4.ssm.layer",
+     {"parameters -> discretization -> recurrence",
+      [](const Shape& s, ssm::Executor& threads) {
+        return whole_layer<ssm::S4<float>>(s, parameters(s["H"], s["N"]), threads, modal_work(s));
+      }}},
+    {"s4.ssm.kernel",
+     {"parameters -> kernel by thin factors, nothing given",
+      [](const Shape& s, ssm::Executor&) -> Built {
+        const auto stored = std::make_shared<const ssm::S4Parameters<float>>(parameters(s["H"], s["N"]));
+        return {[=, L = s["L"]] {
+          const ssm::S4<float> layer(*stored);
+          benchmark::DoNotOptimize(layer.impulse_response(L).data());
+        }};
+      }}},
+    {"lssl.ssm.layer",
+     {"parameters -> discretization -> recurrence",
+      [](const Shape& s, ssm::Executor& threads) {
+        return whole_layer<ssm::LSSL<float>>(s, dense_parameters(s["H"], s["N"]), threads, 0);
+      }}},
+    {"s5.ssm.layer",
+     {"parameters -> discretization -> scan; units: the multiplications and additions of B u and C x",
+      [](const Shape& s, ssm::Executor& threads) -> Built {
+        const auto stored = mimo_parameters(s["H"], s["P"]);
+        const auto x = signals(s);
+        return {[=, &threads] {
+                  const ssm::S5<float> layer(stored);
+                  ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::scan{})(x->in(),
+                                                                                                            x->out());
+                },
+                mimo_work(s)};
+      }}},
+    {"s5.ssm.kept",
+     {"the scan, all of it kept; units: the multiplications and additions of B u and C x",
+      [](const Shape& s, ssm::Executor& threads) {
+        return kept_layer<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"]), threads, mimo_work(s));
+      }}},
+    {"s5.ssm.uneven",
+     {"the scan with an interval of its own for every step",
+      [](const Shape& s, ssm::Executor& threads) -> Built {
+        const auto layer = std::make_shared<const ssm::S5<float>>(mimo_parameters(s["H"], s["P"]));
+        const auto x = signals(s);
+        const auto intervals = std::make_shared<std::vector<float>>(static_cast<std::size_t>(x->L), 1.5F);
+        return {[=, &threads] {
+                  for (Index b = 0; b < x->B; ++b) {
+                    auto state = layer->initial_state();
+                    layer->forward(x->in()[b], *intervals, x->out()[b], state, ssm::mode::scan{.executor = threads});
+                  }
+                },
+                mimo_work(s)};
+      }}},
+    {"scan.ssm",
+     {"x_k = a x_(k-1) + v_k of P complex modes, in place; units: bytes read and written",
+      [](const Shape& s, ssm::Executor&) -> Built {
+        const Index P = s["P"], L = s["L"];
+        const auto Delta = std::make_shared<Rows>(Rows::Constant(2, P, -0.01F)),
+                   x = std::make_shared<Rows>(Rows::Zero(2, P)), re = std::make_shared<Rows>(noise(L, P)),
+                   im = std::make_shared<Rows>(noise(L, P));
+        return {[=] {
+                  ssm::scan::sequential<float, float>({{Delta->row(0).data(), 1, P}, {Delta->row(1).data(), 1, P}},
+                                                      {{re->data(), L, P}, {im->data(), L, P}},
+                                                      {{x->row(0).data(), 1, P}, {x->row(1).data(), 1, P}});
+                },
+                16.0 * static_cast<double>(P * L)};
+      }}},
+    {"step.s4d.ssm",
+     {"L calls of step (64 unless said)",
+      [](const Shape& s, ssm::Executor&) { return steps<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"])); }}},
+    {"step.s4.ssm",
+     {"L calls of step (64 unless said)",
+      [](const Shape& s, ssm::Executor&) { return steps<ssm::S4<float>>(s, parameters(s["H"], s["N"])); }}},
+    {"step.s5.ssm",
+     {"L calls of step (64 unless said)",
+      [](const Shape& s, ssm::Executor&) { return steps<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"])); }}},
+};
+
+double seconds(const Run& run, Index times) {
+  const auto start = std::chrono::steady_clock::now();
+  for (Index i = 0; i < times; ++i) run();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / static_cast<double>(times);
+}
+
+double status_mib(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == key) {
+      double kib = 0;
+      status >> kib;
+      return kib / 1024;
+    }
+  return 0;
+}
+
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + '"';
+}
+
+int work(const std::string& name, const std::string& shape, Index threads) {
+  const auto found = cases.find(name);
+  if (found == cases.end()) throw std::invalid_argument("case: expected one of --list, got '" + name + "'");
+  ssm::ThreadPool pool(threads);
+  const Built built = found->second.build(Shape(shape), pool);
+  malloc_trim(0);
+  const double before = status_mib("VmRSS:");
+  std::ofstream("/proc/self/clear_refs") << 5;
+  const double first = seconds(built.run, 1), peak = status_mib("VmHWM:") - before;
+  const double second = first < 1 ? seconds(built.run, 1) : first;
+  const Index inner = std::clamp<Index>(static_cast<Index>(0.01 / std::max(second, 1e-9)), 1, 100000);
+  std::cout.precision(9);
+  std::cout << "{\"peak_mib\": " << peak << ", \"first_s\": " << first << ", \"second_s\": " << second
+            << ", \"inner\": " << inner << ", \"units\": " << built.units << ", \"bytes\": " << built.bytes
+            << ", \"said\": " << quoted(built.said) << "}" << std::endl;
+  for (std::string line; std::getline(std::cin, line) && line == "go";)
+    std::cout << "{\"s\": " << seconds(built.run, inner) << "}" << std::endl;
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  std::map<std::string, std::string> options{{"--worker", ""}, {"--shape", ""}, {"--threads", "1"}};
+  if (argc == 2 && std::string(argv[1]) == "--list") {
+    for (const auto& [name, each] : cases)
+      std::cout << name << std::string(28 - std::min<std::size_t>(27, name.size()), ' ') << each.about << '\n';
+    return 0;
+  }
+  for (int i = 1; i < argc; i += 2) {
+    const auto option = options.find(argv[i]);
+    if (option == options.end() || i + 1 == argc)
+      throw std::invalid_argument(std::string("expected --list, or --worker CASE --shape SHAPE [--threads N], got ") +
+                                  argv[i]);
+    option->second = argv[i + 1];
+  }
+  return work(options["--worker"], options["--shape"], std::stol(options["--threads"]));
+} catch (const std::exception& error) {
+  std::cout << "{\"error\": " << quoted(error.what()) << "}" << std::endl;
+  return 1;
+}
