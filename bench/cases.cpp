@@ -118,6 +118,35 @@ Built steps(const Shape& s, const Stored& stored) {
   }};
 }
 
+/// All kernels of a layer whose C~ is given.
+template <class Backend>
+Built cauchy(const Shape& s) {
+  struct Feature {
+    ssm::DplrSystem<double> system;
+    ssm::RowVector<ssm::Complex<double>> C_tilde;
+    double dt;
+  };
+  const Index L = s["L"];
+  const auto stored = parameters(s["H"], s["N"]);
+  const auto features = std::make_shared<std::vector<Feature>>();
+  const Index points = ssm::kernel::CauchyKernel<float, Backend>(L).points();
+  for (Index h = 0; h < s["H"]; ++h) {
+    const double dt = std::exp(static_cast<double>(stored.log_dt(h)));
+    const auto system = stored.system(h);
+    features->push_back(
+        {system, ssm::kernel::truncated_output(discretize(ssm::Bilinear{}, system, dt), {points, 1}), dt});
+  }
+  return {[=] {
+    ssm::kernel::CauchyKernel<float, Backend> kernel(L);
+    Rows K(static_cast<Index>(features->size()), L);
+    for (Index h = 0; h < K.rows(); ++h) {
+      const Feature& feature = (*features)[static_cast<std::size_t>(h)];
+      kernel(feature.system, feature.C_tilde, feature.dt, {&K(h, 0), static_cast<std::size_t>(L)});
+    }
+    benchmark::DoNotOptimize(K.data());
+  }};
+}
+
 const std::map<std::string, Case> cases{
     {"limit.fma",
      {"multiplications and additions in registers, as many as the machine can; units: of single numbers",
@@ -237,6 +266,12 @@ const std::map<std::string, Case> cases{
           benchmark::DoNotOptimize(layer.impulse_response(L).data());
         }};
       }}},
+    {"s4.ssm.cauchy",
+     {"parameters and C~ -> kernel by Cauchy sums in lanes, Woodbury, inverse transform (FFTW)",
+      [](const Shape& s, ssm::Executor&) -> Built { return cauchy<ssm::fft::FftwBackend>(s); }}},
+    {"s4.ssm.cauchy_eigen",
+     {"the same, inverse transform by Eigen",
+      [](const Shape& s, ssm::Executor&) -> Built { return cauchy<ssm::fft::EigenBackend>(s); }}},
     {"lssl.ssm.layer",
      {"parameters -> discretization -> recurrence",
       [](const Shape& s, ssm::Executor& threads) {

@@ -30,6 +30,7 @@
 #include "ssm/hippo/online_memory.hpp"
 #include "ssm/hippo/operator.hpp"
 #include "ssm/kernel/cauchy.hpp"
+#include "ssm/kernel/cauchy_kernel.hpp"
 #include "ssm/kernel/generating_function.hpp"
 #include "ssm/kernel/krylov.hpp"
 #include "ssm/kernel/state_response.hpp"

@@ -34,6 +34,7 @@ TEMPLATE_LIST_TEST_CASE("a pack does to each of its numbers what a number does",
   check(load(a) + load(b), [](T x, T y, T) { return x + y; });
   check(load(a) - load(b), [](T x, T y, T) { return x - y; });
   check(load(a) * load(b), [](T x, T y, T) { return x * y; });
+  check(load(a) / load(b), [](T x, T y, T) { return x / y; });
   check(fma(load(a), load(b), load(c)), [](T x, T y, T z) { return x * y + z; });
   check(fnma(load(a), load(b), load(c)), [](T x, T y, T z) { return z - x * y; });
   for (std::uint32_t bits : {0U, 1U, 0xA5A5U, 0xFFFFU}) {

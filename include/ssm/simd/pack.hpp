@@ -58,6 +58,8 @@ class Pack {
   friend Pack operator-(Pack a, Pack b) noexcept { return Pack(a.batch_ - b.batch_); }
   /// a * b
   friend Pack operator*(Pack a, Pack b) noexcept { return Pack(a.batch_ * b.batch_); }
+  /// a / b
+  friend Pack operator/(Pack a, Pack b) noexcept { return Pack(a.batch_ / b.batch_); }
   /// a b + c, rounded once where the machine can.
   friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fma(a.batch_, b.batch_, c.batch_)); }
   /// c - a b, rounded once where the machine can.
@@ -120,6 +122,8 @@ class Pack<T, scalar> {
   friend Pack operator-(Pack a, Pack b) noexcept { return Pack(a.value_ - b.value_); }
   /// a * b
   friend Pack operator*(Pack a, Pack b) noexcept { return Pack(a.value_ * b.value_); }
+  /// a / b
+  friend Pack operator/(Pack a, Pack b) noexcept { return Pack(a.value_ / b.value_); }
   /// a b + c
   friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(a.value_ * b.value_ + c.value_); }
   /// c - a b
