@@ -9,6 +9,8 @@
 
 #include "common.hpp"
 
+#include "support/allocation.hpp"
+
 #include <ssm/fft/fftw.hpp>
 
 #include <malloc.h>
@@ -51,8 +53,9 @@ class Shape {
 struct Built {
   Run run;
   double units = 0;
-  std::string said = {};  ///< by the library: what a plan chose and holds
-  double bytes = 0;       ///< held, as the library says
+  std::string said = {};    ///< by the library: what a plan chose and holds
+  double bytes = 0;         ///< held, as the library says
+  const Rows* y = nullptr;  ///< the result, to compare bits
 };
 struct Case {
   const char* about;
@@ -86,7 +89,10 @@ Built whole_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, 
             ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::recurrence{})(x->in(),
                                                                                                             x->out());
           },
-          units};
+          units,
+          {},
+          0,
+          &x->y};
 }
 /// The layer and its plan are kept.
 template <class Layer, class Stored, class... Mode>
@@ -104,7 +110,7 @@ Built kept_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, d
             static_cast<void>(layer);
             (*plan)(x->in(), x->out());
           },
-          units, plan->explain(), static_cast<double>(plan->bytes())};
+          units, plan->explain(), static_cast<double>(plan->bytes()), &x->y};
 }
 /// A number of steps, one call each.
 template <class Layer, class Stored>
@@ -287,7 +293,24 @@ const std::map<std::string, Case> cases{
                   ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::scan{})(x->in(),
                                                                                                             x->out());
                 },
-                mimo_work(s)};
+                mimo_work(s),
+                {},
+                0,
+                &x->y};
+      }}},
+    {"s4d.ssm.mixed",
+     {"parameters -> discretization -> recurrence -> y W, W (H, H): what stands against an attention layer",
+      [](const Shape& s, ssm::Executor& threads) -> Built {
+        const auto stored = diagonal_parameters(s["H"], s.get("N", 64));
+        const auto x = signals(s);
+        const auto W = std::make_shared<const Rows>(noise(s["H"], s["H"]));
+        const auto mixed = std::make_shared<Rows>(x->y);
+        return {[=, &threads] {
+          const ssm::S4D<float> layer(stored);
+          ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::recurrence{})(x->in(),
+                                                                                                          x->out());
+          mixed->noalias() = x->y * *W;
+        }};
       }}},
     {"s5.ssm.kept",
      {"the scan, all of it kept; units: the multiplications and additions of B u and C x",
@@ -359,6 +382,16 @@ std::string quoted(const std::string& text) {
   return result + '"';
 }
 
+/// FNV-1a of the bytes.
+std::string bits_of(const Rows* y) {
+  if (y == nullptr) return "";
+  std::uint64_t hash = 14695981039346656037ULL;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(y->data());
+  for (std::size_t i = 0; i < static_cast<std::size_t>(y->size()) * sizeof(float); ++i)
+    hash = (hash ^ bytes[i]) * 1099511628211ULL;
+  return std::to_string(hash);
+}
+
 int work(const std::string& name, const std::string& shape, Index threads) {
   const auto found = cases.find(name);
   if (found == cases.end()) throw std::invalid_argument("case: expected one of --list, got '" + name + "'");
@@ -368,12 +401,20 @@ int work(const std::string& name, const std::string& shape, Index threads) {
   const double before = status_mib("VmRSS:");
   std::ofstream("/proc/self/clear_refs") << 5;
   const double first = seconds(built.run, 1), peak = status_mib("VmHWM:") - before;
-  const double second = first < 1 ? seconds(built.run, 1) : first;
+  const std::string bits = bits_of(built.y);
+  double second = first;
+  std::size_t allocations = 0;
+  if (first < 1) {
+    const support::AllocationCounter counter;
+    second = seconds(built.run, 1);
+    allocations = counter.count();
+  }
   const Index inner = std::clamp<Index>(static_cast<Index>(0.01 / std::max(second, 1e-9)), 1, 100000);
   std::cout.precision(9);
   std::cout << "{\"peak_mib\": " << peak << ", \"first_s\": " << first << ", \"second_s\": " << second
             << ", \"inner\": " << inner << ", \"units\": " << built.units << ", \"bytes\": " << built.bytes
-            << ", \"said\": " << quoted(built.said) << "}" << std::endl;
+            << ", \"said\": " << quoted(built.said) << ", \"allocations\": " << allocations << ", \"bits\": \"" << bits
+            << "\"}" << std::endl;
   for (std::string line; std::getline(std::cin, line) && line == "go";)
     std::cout << "{\"s\": " << seconds(built.run, inner) << "}" << std::endl;
   return 0;
