@@ -91,13 +91,13 @@ class ModalRecurrence {
   /// Features from `first`, a multiple of the group, as many as u has. u and y may be the same.      O(N R L) each
   void operator()(Index first, ConstSequence<T> u, Sequence<T> y, ModalState<X>& state) const noexcept {
     for (Index k = 0; k < u.length(); k += block) {  // all features of a block of time: it stays in the cache
-      const Index steps = std::min(block, u.length() - k), next = std::min(block, u.length() - k - steps);
-      for (Index done = 0; done < u.features(); done += group) {
-        const Index lanes = std::min(group, u.features() - done);
-        run_block(
-            (first + done) / group, u.block(k, steps).columns(done, lanes), y.block(k, steps).columns(done, lanes),
-            {u.block(k + steps, next).columns(done, lanes), y.block(k + steps, next).columns(done, lanes)}, state);
-      }
+      const auto from = [&](Index first_step, Index done) {
+        return Block{u.data() + first_step * u.stride() + done, y.data() + first_step * y.stride() + done, u.stride(),
+                     y.stride(), std::min(block, u.length() - first_step)};
+      };
+      for (Index done = 0; done < u.features(); done += group)
+        run_block((first + done) / group, std::min(group, u.features() - done), from(k, done),
+                  from(std::min(k + block, u.length()), done), state);
     }
   }
 
@@ -157,16 +157,17 @@ class ModalRecurrence {
 
   bool keeps(Index h, Index n) const noexcept { return (kept_(h / group, n) >> (h % group) & 1) != 0; }
 
-  /// What u and y the next block of time will want, asked for little by little while this one is computed: the rows are
-  /// further apart than a processor guesses.
-  struct Ahead {
-    ConstSequence<T> u;
-    Sequence<T> y;
-    /// The share of `part`, of `parts`.
-    void operator()(Index part, Index parts) const noexcept {
-      for (Index k = u.length() * part / parts; k < u.length() * (part + 1) / parts; ++k) {
-        simd::prefetch(u.data() + k * u.stride());
-        simd::prefetch(y.data() + k * y.stride());
+  /// A block of time of one group of features.
+  struct Block {
+    const T* u;
+    T* y;
+    Index u_stride, y_stride, steps;
+    /// Asks for a share of it, `part` of `parts`, while the block before it is computed: its rows are further apart
+    /// than a processor guesses.
+    void prefetch(Index part, Index parts) const noexcept {
+      for (Index k = steps * part / parts; k < steps * (part + 1) / parts; ++k) {
+        simd::prefetch(u + k * u_stride);
+        simd::prefetch(y + k * y_stride);
       }
     }
   };
@@ -176,30 +177,29 @@ class ModalRecurrence {
     alignas(simd::group_bytes) std::array<X, std::size_t(block* group)> u, y;
   };
 
-  void run_block(Index which, ConstSequence<T> in, Sequence<T> out, const Ahead& ahead,
-                 ModalState<X>& state) const noexcept {
-    const Index steps = in.length(), lanes = in.features();
+  void run_block(Index which, Index lanes, const Block& now, const Block& next, ModalState<X>& state) const noexcept {
     Buffer buffer;
-    if (lanes < group) buffer.u.fill(0);
     const auto fill = [&](Index count) {
       const X* const D = &D_(which, 0);
-      for (Index k = 0; k < steps; ++k) {
+      for (Index k = 0; k < now.steps; ++k) {
         X* const u = buffer.u.data() + k * group;
         X* const y = buffer.y.data() + k * group;
-        for (Index lane = 0; lane < count; ++lane) u[lane] = static_cast<X>(in(k, lane));
-        for (Index lane = 0; lane < group; ++lane) y[lane] = D[lane] * u[lane];
+        for (Index lane = 0; lane < count; ++lane) u[lane] = static_cast<X>(now.u[k * now.u_stride + lane]);
+        for (Index lane = count; lane < group; ++lane) u[lane] = 0;
+        for (Index lane = 0; lane < group; lane += Pack::size)
+          (Pack::load(D + lane) * Pack::load(u + lane)).store(y + lane);
       }
     };
     const auto empty = [&](Index count) {
-      for (Index k = 0; k < steps; ++k)
+      for (Index k = 0; k < now.steps; ++k)
         for (Index lane = 0; lane < count; ++lane)
-          out(k, lane) = static_cast<T>(buffer.y[static_cast<std::size_t>(k * group + lane)]);
+          now.y[k * now.y_stride + lane] = static_cast<T>(buffer.y[static_cast<std::size_t>(k * group + lane)]);
     };
     lanes == group ? fill(group) : fill(lanes);  // a number that the compiler knows
     for (Index lane = 0; lane < lanes; lane += Pack::size)
       run_lanes({&coefficients_(which, 0, lane), rank_ == 0 ? &per_B_(which, 0, lane) : nullptr, &kept_(which, 0), lane,
-                 steps, buffer.u.data() + lane, buffer.y.data() + lane, state.group(which) + lane},
-                ahead);
+                 now.steps, buffer.u.data() + lane, buffer.y.data() + lane, state.group(which) + lane},
+                next);
     lanes == group ? empty(group) : empty(lanes);
   }
 
@@ -215,25 +215,25 @@ class ModalRecurrence {
     typename Pack::Mask keep(Index n) const noexcept { return typename Pack::Mask(std::uint32_t{kept[n]} >> first); }
   };
 
-  void run_lanes(Lanes lanes, const Ahead& ahead) const noexcept {
+  void run_lanes(Lanes lanes, const Block& next) const noexcept {
     switch (rank_) {
       case 0:
-        if (lanes.steps < worth_scaling) return modes_over_time<false>(lanes, ahead);
-        return modes_over_time<true>(lanes, ahead);
+        if (lanes.steps < worth_scaling) return modes_over_time<false>(lanes, next);
+        return modes_over_time<true>(lanes, next);
       case 1:
-        return step_by_step<1>(lanes, ahead);
+        return step_by_step<1>(lanes, next);
       case 2:
-        return step_by_step<2>(lanes, ahead);
+        return step_by_step<2>(lanes, next);
       default:
-        return step_by_step<max_rank>(lanes, ahead);
+        return step_by_step<max_rank>(lanes, next);
     }
   }
   template <bool Scaled>
-  void modes_over_time(Lanes lanes, const Ahead& ahead) const noexcept {
+  void modes_over_time(Lanes lanes, const Block& next) const noexcept {
     constexpr Index together = 4;
     const Index whole = modes() / together * together;
     for (Index n = 0; n < whole; n += together) {
-      ahead(n / together, whole / together);
+      next.prefetch(n / together, whole / together);
       over_time<together, Scaled>(lanes, n);
     }
     for (Index n = whole; n < modes(); ++n) over_time<1, Scaled>(lanes, n);
@@ -283,7 +283,7 @@ class ModalRecurrence {
 
   /// All modes in every step; Rank is the rank, or the largest there is.
   template <int Rank>
-  void step_by_step(Lanes lanes, const Ahead& ahead) const noexcept {
+  void step_by_step(Lanes lanes, const Block& next) const noexcept {
     const Index M = modes(), R = Rank == max_rank ? rank_ : Rank;
     X* const x = lanes.x;
     std::array<Pack, std::size_t(Rank)> s, next_s;
@@ -293,7 +293,7 @@ class ModalRecurrence {
       gather(c, R, Pair::load(x + 2 * n * group), s);
     }
     for (Index k = 0; k < lanes.steps; ++k) {
-      ahead(k, lanes.steps);
+      next.prefetch(k, lanes.steps);
       const Pack input = Pack::load(lanes.u + k * group);
       Pack output = Pack::load(lanes.y + k * group);
       next_s.fill(Pack(X(0)));
@@ -310,13 +310,13 @@ class ModalRecurrence {
           drive_im = fnma(P.im, s[static_cast<std::size_t>(r)], drive_im);
         }
         const auto keep = lanes.keep(n);
-        const Pair next{Pack::add_where(keep, re, fma(a, re, fnma(b, im, drive_re))),
-                        Pack::add_where(keep, im, fma(a, im, fma(b, re, drive_im)))};
-        next.re.store(x + 2 * n * group);
-        next.im.store(x + (2 * n + 1) * group);
+        const Pair moved{Pack::add_where(keep, re, fma(a, re, fnma(b, im, drive_re))),
+                         Pack::add_where(keep, im, fma(a, im, fma(b, re, drive_im)))};
+        moved.re.store(x + 2 * n * group);
+        moved.im.store(x + (2 * n + 1) * group);
         const auto C = load(c_re);
-        output = fma(C.re, next.re, fnma(C.im, next.im, output));
-        if (k + 1 < lanes.steps) gather(c, R, next, next_s);
+        output = fma(C.re, moved.re, fnma(C.im, moved.im, output));
+        if (k + 1 < lanes.steps) gather(c, R, moved, next_s);
       }
       s = next_s;
       output.store(lanes.y + k * group);
