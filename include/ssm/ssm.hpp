@@ -3,6 +3,7 @@
 /// Everything that needs no further dependency than Eigen and xsimd. FFTW's transforms are apart: "ssm/fft/fftw.hpp".
 
 #include "ssm/conv/causal.hpp"
+#include "ssm/conv/overlap_save.hpp"
 #include "ssm/core/aligned.hpp"
 #include "ssm/core/array.hpp"
 #include "ssm/core/batch.hpp"

@@ -36,6 +36,39 @@ TEMPLATE_TEST_CASE("S4D is the dense fp64 system over 16384 steps", "[layer]", f
   check_against_dense<TestType>(64, GENERATE(1e-3, 1e-1), 16'384, ZeroOrderHold{});
 }
 
+TEMPLATE_TEST_CASE("S4D's kernels are cut off where they have decayed, not before, and a NaN is heard beyond",
+                   "[layer]", float, double) {
+  using T = TestType;
+  Random random(3);
+  auto parameters =
+      initial<S4D<T>>(diagonal::Linear{}, {.features = 3, .states = 8, .dt_min = 0.1, .dt_max = 0.1}, random);
+  const Index L = 6000;
+  {
+    const S4D<T> layer(parameters);
+    const Index audible = layer.audible_length(L);
+    CHECK(audible > 200);
+    CHECK(audible < L / 2);
+    CHECK(layer.audible_length(100) == 100);
+    CHECK(layer.audible_length(0) == 0);
+    const auto K = layer.impulse_response(L);
+    double rest = 0, peak = 0;
+    for (Index k = 0; k < L; ++k) {
+      peak = std::max(peak, std::abs(double(K(k, 0))));
+      if (k >= audible) rest += std::abs(double(K(k, 0)));
+    }
+    CHECK(rest <= std::numeric_limits<T>::epsilon() * peak);
+    auto u = laws::noise<T>(L, 3);
+    const auto recurrence = laws::run_from_rest(layer, u, mode::recurrence{});
+    CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}), recurrence) <=
+          tolerance::recurrence<T> + tolerance::convolution<T>);
+    u(10, 1) = std::numeric_limits<T>::quiet_NaN();
+    const auto heard = laws::run_from_rest(layer, u, mode::convolution{});
+    for (Index k = 0; k < L; ++k) CHECK(std::isnan(heard(k, 1)) == (k >= 10));
+  }
+  parameters.A_re_log(2, 3) = -100;  // one mode of one feature stands
+  CHECK(S4D<T>(parameters).audible_length(L) == L);
+}
+
 TEST_CASE("S4D satisfies the concept, with sizes known or not", "[layer]") {
   STATIC_REQUIRE(SSMLayer<S4D<float>>);
   STATIC_REQUIRE(SSMLayer<S4D<double, 64>>);

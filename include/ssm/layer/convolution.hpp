@@ -11,11 +11,21 @@ namespace ssm::detail {
 /// turned into rows first, so that a transform reads what lies together.
 inline constexpr Index convolved_together = simd::group<float>;
 
-/// Buffers of one thread for convolutions of up to `length` steps with systems of N real states.
+/// Samples of a layer's kernels, at most `length`, that can be heard: up to where all of them have decayed, if it says.
+template <class Layer>
+Index audible_length(const Layer& layer, Index length) {
+  if constexpr (requires { layer.audible_length(length); })
+    return layer.audible_length(length);
+  else
+    return length;
+}
+
+/// Buffers of one thread for convolutions of up to `length` steps with systems of N real states, whose kernels have
+/// decayed after `audible` samples.
 template <std::floating_point T, class Backend>
 struct ConvolutionWorkspace {
-  ConvolutionWorkspace(Index length, Index states)
-      : causal(length, length),
+  ConvolutionWorkspace(Index length, Index audible, Index states)
+      : causal(length, audible, length),
         block(std::clamp<Index>(std::max(kernel::block_of(length), states), 1, std::max<Index>(length, 1))),
         ends(states, block, length),
         input(convolved_together, length),
@@ -54,7 +64,7 @@ class FeatureConvolution {
   FeatureConvolution(const Layer& layer, Index h, ConvolutionWorkspace<T, Backend>& work)
       : spectrum_(static_cast<std::size_t>(work.causal.bins())),
         ends_(layer.template state_response<T>(h, work.block)) {
-    const Vector<T> rounded = impulse_response(layer, h, work.length()).template cast<T>();
+    const Vector<T> rounded = impulse_response(layer, h, work.causal.kernel_length()).template cast<T>();
     work.causal.transform({rounded.data(), rounded.size(), 1}, spectrum_);
   }
 

@@ -49,7 +49,7 @@ class Featurewise {
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::convolution<Backend>) const {
     check(u, y, state);
     if (u.length() == 0) return;
-    ConvolutionWorkspace<T, Backend> work(u.length(), self().states());
+    ConvolutionWorkspace<T, Backend> work(u.length(), audible_length(self(), u.length()), self().states());
     const auto made_here = [&](Index h) { return FeatureConvolution<T>(self(), h, work); };
     for (Index first = 0; first < self().features(); first += convolved_together)
       convolve(self(), first, std::min(convolved_together, self().features() - first), u, y, &state, work, made_here);

@@ -95,6 +95,13 @@ class Plan {
 
 namespace detail {
 
+/// Time of a backend's transform against that of Eigen's, if it says.
+template <class Backend>
+inline constexpr double relative_cost = 1;
+template <class Backend>
+requires requires { Backend::relative_cost; }
+inline constexpr double relative_cost<Backend> = Backend::relative_cost;
+
 inline void check(const Workload& workload) {
   require_at_least("planned length", 0, workload.length);
   require_at_least("planned batch", 0, workload.batch);
@@ -144,17 +151,17 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, const cost::Table
   detail::check(workload);
   if constexpr (detail::FeaturewiseLayer<Layer>) {
     const auto L = static_cast<double>(workload.length), H = static_cast<double>(layer.features());
-    const Index points = fft::fast_length(std::max<Index>(2 * workload.length - 1, 0));
+    const conv::Cut cut = conv::cut(workload.length, detail::audible_length(layer, workload.length));
     const double recurrence = L * layer.ns_per_step(table);
-    const double convolution =
-        H * cost::convolution(table, workload.length, layer.states(), layer.jump_entries(), points);
+    const double convolution = H * cost::convolution(table, workload.length, layer.states(), layer.jump_entries(),
+                                                     detail::relative_cost<Backend> * cut.work());
     const double runs = static_cast<double>(workload.batch) / 1e6;
     const auto told = [&](double best, const std::string& other, double its) {
       return detail::message("estimated ", detail::three_digits(runs * best), " ms a run on one thread; ", other,
                              " would take ", detail::three_digits(best > 0 ? its / best : 1.0), " times as long");
     };
     if (recurrence <= convolution) {
-      const std::string other = detail::message("a convolution (FFT of ", points, " points)");
+      const std::string other = detail::message("a convolution (FFT of ", cut.points, " points)");
       return plan(layer, workload, mode::recurrence{}).because(told(recurrence, other, convolution));
     }
     return plan(layer, workload, mode::convolution<Backend>{}).because(told(convolution, "the recurrence", recurrence));

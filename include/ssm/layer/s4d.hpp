@@ -107,6 +107,29 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {discrete(h), block};
   }
+  /// Samples of the kernels, at most `length`, before all of them have decayed below rounding: what comes after adds
+  /// less than eps/16 of a kernel's peak to any output of a bounded input.
+  Index audible_length(Index length) const {
+    constexpr double inaudible = std::numeric_limits<T>::epsilon() / 16;
+    Index audible = std::min<Index>(length, 1);
+    for (Index h = 0; h < this->features() && audible < length; ++h) {
+      const auto system = discrete(h);
+      double peak = std::abs(static_cast<double>(this->parameters().D(h)));
+      const Vector<double> onset = kernel::vandermonde(system, std::min<Index>(length, 16));
+      for (const double value : onset) peak = std::max(peak, std::abs(value));
+      const auto rest = [&](Index from) {  // sum over k >= from of |K_k| is at most this
+        double sum = 0;
+        for (Index n = 0; n < system.Lambda_bar.size(); ++n) {
+          const double size = std::abs(system.Lambda_bar(n));
+          const double weight = 2 * std::abs(system.C(0, n) * system.B_bar(n, 0));
+          if (weight > 0) sum += weight * std::pow(size, static_cast<double>(from)) / (1 - size);
+        }
+        return sum;
+      };
+      while (audible < length && !(rest(audible) <= inaudible * peak)) audible = std::min(2 * audible, length);
+    }
+    return audible;
+  }
   /// Entries of what moves the state over a block of time.
   Index jump_entries() const noexcept { return this->states(); }
   /// @}

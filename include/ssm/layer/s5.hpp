@@ -248,7 +248,7 @@ class S5 {
   Complex<double> Lambda(Index s) const { return {time_(1, s), time_(2, s)}; }
   /// Steps of a tile: its states stay in the second level cache.
   Index tile() const noexcept {
-    return std::clamp<Index>((Index{1} << 17) / (2 * modes() * static_cast<Index>(sizeof(T))), 16, 1024);
+    return std::clamp<Index>((Index{1} << 18) / (2 * modes() * static_cast<Index>(sizeof(T))), 16, 1024);
   }
 
   /// Coefficients of modes first .. first + count - 1 for a step that takes `interval` times the layer's own.
