@@ -36,6 +36,20 @@ void krylov_by_blocks(benchmark::State& state) {
   report(state, state.range(1), 1);
 }
 
+// C~ given.
+void cauchy_kernel(benchmark::State& state) {
+  const auto system = parameters(1, state.range(0)).system(0);
+  ssm::kernel::CauchyKernel<float> kernel(state.range(1));
+  const auto C_tilde = ssm::kernel::truncated_output(discretize(ssm::Bilinear{}, system, 0.01), {kernel.points(), 1.0});
+  std::vector<float> K(static_cast<std::size_t>(state.range(1)));
+  for (auto _ : state) {
+    kernel(system, C_tilde, 0.01, K);
+    benchmark::DoNotOptimize(K.data());
+  }
+  report(state, state.range(1), 1);
+}
+
+BENCHMARK(cauchy_kernel)->ArgsProduct({{16, 64, 256}, {1024, 16384, 131072}})->Unit(benchmark::kMillisecond);
 BENCHMARK(krylov_by_blocks)->ArgsProduct({{16, 64, 256}, {1024, 16384, 131072}})->Unit(benchmark::kMillisecond);
 BENCHMARK(vandermonde)->ArgsProduct({{16, 64, 256}, {1024, 16384, 131072}})->Unit(benchmark::kMillisecond);
 BENCHMARK(krylov_by_squaring)->ArgsProduct({{16, 64, 256}, {1024, 16384}})->Unit(benchmark::kMillisecond);

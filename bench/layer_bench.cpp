@@ -101,10 +101,35 @@ void step(benchmark::State& state) {
 }
 BENCHMARK(step)->ArgsProduct({{1, 16, 256}, {16, 64}});
 
-void discretize_layer(benchmark::State& state) {
-  const auto stored = parameters(256, 64);
-  for (auto _ : state) benchmark::DoNotOptimize(ssm::S4<float>(stored).features());
+// Preparation. A change of `rate` on a running system is a layer made anew: H = 256, N = 64 (S5: P = 256).
+template <class Layer, class Parameters>
+void discretize_layer(benchmark::State& state, Parameters make) {
+  const auto stored = make(256, std::is_same_v<Layer, ssm::S5<float>> ? 256 : 64);
+  for (auto _ : state) benchmark::DoNotOptimize(Layer(stored, ssm::Sampling{.rate = 2}).features());
 }
-BENCHMARK(discretize_layer)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(discretize_layer<ssm::S4D<float>>, S4D, diagonal_parameters)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(discretize_layer<ssm::S4<float>>, S4, parameters)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(discretize_layer<ssm::S5<float>>, S5, mimo_parameters)->Unit(benchmark::kMicrosecond);
+
+// Kernels, spectra and responses of a convolution that is kept. Arguments H, N, L.
+template <class Layer, class Parameters>
+void prepare_convolution(benchmark::State& state, Parameters make) {
+  const Layer layer(make(state.range(0), state.range(1)));
+  for (auto _ : state)
+    benchmark::DoNotOptimize(ssm::plan(layer, {.length = state.range(2)}, ssm::mode::convolution{}).bytes());
+}
+BENCHMARK_CAPTURE(prepare_convolution<ssm::S4D<float>>, S4D, diagonal_parameters)
+    ->Args({256, 64, 16384})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(prepare_convolution<ssm::S4<float>>, S4, parameters)
+    ->Args({256, 64, 16384})
+    ->Unit(benchmark::kMillisecond);
+
+// C~ of one feature, for S4's kernel by Cauchy sums. Arguments N, L.
+void truncated_output(benchmark::State& state) {
+  const auto system = discretize(ssm::Bilinear{}, parameters(1, state.range(0)).system(0), 0.01);
+  for (auto _ : state) benchmark::DoNotOptimize(ssm::kernel::truncated_output(system, {state.range(1), 1.0}).data());
+}
+BENCHMARK(truncated_output)->Args({64, 16384})->Unit(benchmark::kMicrosecond);
 
 }  // namespace

@@ -165,6 +165,7 @@ class ModalRecurrence {
     /// Asks for a share of it, `part` of `parts`, while the block before it is computed: its rows are further apart
     /// than a processor guesses.
     void prefetch(Index part, Index parts) const noexcept {
+      if (steps == 0) return;
       for (Index k = steps * part / parts; k < steps * (part + 1) / parts; ++k) {
         simd::prefetch(u + k * u_stride);
         simd::prefetch(y + k * y_stride);
