@@ -94,7 +94,7 @@ Built whole_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, 
           0,
           &x->y};
 }
-/// The layer and its plan are kept.
+/// The layer and its plan are kept, states go in and out.
 template <class Layer, class Stored, class... Mode>
 Built kept_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, double units, Mode... mode) {
   const auto x = signals(s);
@@ -106,9 +106,11 @@ Built kept_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, d
     else
       return std::make_shared<ssm::Plan<Layer>>(ssm::plan(*layer, workload, mode...));
   }();
+  const auto states =
+      std::make_shared<std::vector<typename Layer::State>>(static_cast<std::size_t>(x->B), layer->initial_state());
   return {[=] {
             static_cast<void>(layer);
-            (*plan)(x->in(), x->out());
+            (*plan)(x->in(), x->out(), *states);
           },
           units, plan->explain(), static_cast<double>(plan->bytes()), &x->y};
 }
