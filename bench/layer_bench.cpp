@@ -107,9 +107,12 @@ void discretize_layer(benchmark::State& state, Parameters make) {
   const auto stored = make(256, std::is_same_v<Layer, ssm::S5<float>> ? 256 : 64);
   for (auto _ : state) benchmark::DoNotOptimize(Layer(stored, ssm::Sampling{.rate = 2}).features());
 }
-BENCHMARK_CAPTURE(discretize_layer<ssm::S4D<float>>, S4D, diagonal_parameters)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(discretize_layer<ssm::S4<float>>, S4, parameters)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(discretize_layer<ssm::S5<float>>, S5, mimo_parameters)->Unit(benchmark::kMicrosecond);
+const auto discretize_s4d = discretize_layer<ssm::S4D<float>, decltype(&diagonal_parameters)>;
+const auto discretize_s4 = discretize_layer<ssm::S4<float>, decltype(&parameters)>;
+const auto discretize_s5 = discretize_layer<ssm::S5<float>, decltype(&mimo_parameters)>;
+BENCHMARK_CAPTURE(discretize_s4d, layer, diagonal_parameters)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(discretize_s4, layer, parameters)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(discretize_s5, layer, mimo_parameters)->Unit(benchmark::kMicrosecond);
 
 // Kernels, spectra and responses of a convolution that is kept. Arguments H, N, L.
 template <class Layer, class Parameters>
@@ -118,12 +121,10 @@ void prepare_convolution(benchmark::State& state, Parameters make) {
   for (auto _ : state)
     benchmark::DoNotOptimize(ssm::plan(layer, {.length = state.range(2)}, ssm::mode::convolution{}).bytes());
 }
-BENCHMARK_CAPTURE(prepare_convolution<ssm::S4D<float>>, S4D, diagonal_parameters)
-    ->Args({256, 64, 16384})
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(prepare_convolution<ssm::S4<float>>, S4, parameters)
-    ->Args({256, 64, 16384})
-    ->Unit(benchmark::kMillisecond);
+const auto prepare_s4d = prepare_convolution<ssm::S4D<float>, decltype(&diagonal_parameters)>;
+const auto prepare_s4 = prepare_convolution<ssm::S4<float>, decltype(&parameters)>;
+BENCHMARK_CAPTURE(prepare_s4d, convolution, diagonal_parameters)->Args({256, 64, 16384})->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(prepare_s4, convolution, parameters)->Args({256, 64, 16384})->Unit(benchmark::kMillisecond);
 
 // C~ of one feature, for S4's kernel by Cauchy sums. Arguments N, L.
 void truncated_output(benchmark::State& state) {
