@@ -8,7 +8,6 @@
 
 #include <ssm/fft/fftw.hpp>
 
-#include <chrono>
 #include <cmath>
 #include <iomanip>
 #include <iostream>
@@ -16,24 +15,6 @@
 namespace {
 
 using namespace bench;
-
-/// ns of a call.
-template <class Run>
-double nanoseconds(Run&& run) {
-  double least = 1e300;
-  for (int round = 0; round < 5; ++round) {
-    const auto start = std::chrono::steady_clock::now();
-    Index calls = 0;
-    double spent = 0;
-    do {
-      run();
-      ++calls;
-      spent = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
-    } while (spent < 2e7);
-    least = std::min(least, spent / static_cast<double>(calls));
-  }
-  return least;
-}
 
 /// ns of a run of L steps, states at both ends, everything kept.
 template <class Layer, class Stored, class Mode>
@@ -43,7 +24,7 @@ double run(const Stored& stored, Index L, Mode mode) {
   const Rows u = noise(L, layer.features());
   Rows y = u;
   auto state = layer.initial_state();
-  return nanoseconds([&] { plan(u, y, state); });
+  return nanoseconds(5, 2e7, [&] { plan(u, y, state); });
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include <chrono>
+
 namespace bench {
 
 using ssm::Index;
@@ -35,6 +37,24 @@ inline ssm::S5Parameters<float> mimo_parameters(Index features, Index states) {
 inline void report(benchmark::State& state, Index length, Index features) {
   state.SetItemsProcessed(state.iterations() * length * features);
   state.SetBytesProcessed(state.iterations() * length * features * 2 * Index{sizeof(float)});
+}
+
+/// ns of a call: the least mean of `rounds` rounds that last this many ns each.
+template <class Run>
+double nanoseconds(int rounds, double round, Run&& run) {
+  double least = 1e300;
+  for (int i = 0; i < rounds; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    Index calls = 0;
+    double spent = 0;
+    do {
+      run();
+      ++calls;
+      spent = std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - start).count();
+    } while (spent < round);
+    least = std::min(least, spent / static_cast<double>(calls));
+  }
+  return least;
 }
 
 }  // namespace bench

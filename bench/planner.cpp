@@ -1,5 +1,5 @@
-// What the planner's choice costs against the better mode, over a grid of shapes: one line of JSON for each. Both modes
-// run in turns, three times, states at both ends, their kernels kept; a shape whose runs would take more than a few
+// What the planner's choice costs against the better mode, over a grid of shapes: one line of JSON for each. The least
+// of three rounds of either mode, states at both ends, kernels kept; a shape whose runs would take more than a few
 // seconds is left out. `ssm_planner [--quick]`.
 
 #include "common.hpp"
@@ -7,29 +7,11 @@
 #include <ssm/fft/fftw.hpp>
 
 #include <array>
-#include <chrono>
 #include <iostream>
 
 namespace {
 
 using namespace bench;
-
-template <class Run>
-double milliseconds(Run&& run) {
-  double least = 1e300;
-  for (int round = 0; round < 3; ++round) {
-    const auto start = std::chrono::steady_clock::now();
-    Index calls = 0;
-    double spent = 0;
-    do {
-      run();
-      ++calls;
-      spent = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    } while (spent < 2);
-    least = std::min(least, spent / static_cast<double>(calls));
-  }
-  return least;
-}
 
 template <class Layer, class Backend, class Stored>
 void compare(const char* name, const char* backend, const Stored& stored, Index L, Index batch) {
@@ -44,10 +26,10 @@ void compare(const char* name, const char* backend, const Stored& stored, Index 
   std::array<double, 2> times;
   {
     auto recurrence = ssm::plan(layer, workload, ssm::mode::recurrence{});
-    times[0] = milliseconds([&] { recurrence(in, out, states); });
+    times[0] = 1e-6 * nanoseconds(3, 2e6, [&] { recurrence(in, out, states); });
   }
   auto convolution = ssm::plan(layer, workload, ssm::mode::convolution<Backend>{});
-  times[1] = milliseconds([&] { convolution(in, out, states); });
+  times[1] = 1e-6 * nanoseconds(3, 2e6, [&] { convolution(in, out, states); });
   const bool chose = ssm::plan<Backend>(layer, workload).explain().starts_with("convolution");
   std::cout << "{\"layer\": \"" << name << "\", \"backend\": \"" << backend << "\", \"H\": " << H
             << ", \"N\": " << layer.states() << ", \"L\": " << L << ", \"B\": " << batch

@@ -62,6 +62,32 @@ TEMPLATE_TEST_CASE("features side by side are one feature at a time", "[layer][s
   check_all_sizes<float, double, TestType>();
 }
 
+TEMPLATE_TEST_CASE("a mode that no input drives still answers with its state", "[layer][simd]", float, double) {
+  using T = TestType;
+  const Index H = 3, N = 8, L = 70;
+  detail::ModalRecurrence<T, dynamic, T, simd::native> recurrence(H, N, 0);
+  ModalState<T> state(H, modes_of(N));
+  laws::Rows<double> expected = laws::Rows<double>::Zero(L, H);
+  for (Index h = 0; h < H; ++h) {
+    auto system = discretize(Bilinear{}, support::random_dplr(N, 0, std::uint64_t(h)), 0.01);
+    system.B_bar.setZero();
+    recurrence.set(h, system, 0);
+    for (Index n = 0; n < modes_of(N); ++n) {
+      state.re(h, n) = T(100);
+      state.im(h, n) = T(-20);
+      Complex<double> x(100, -20);
+      for (Index k = 0; k < L; ++k) {
+        x += system.Delta(n) * x;
+        expected(k, h) += 2 * (system.C(n) * x).real();
+      }
+    }
+  }
+  laws::Rows<T> y = laws::noise<T>(L, H);
+  recurrence(0, y, y, state);
+  CHECK((y.template cast<double>() - expected).cwiseAbs().maxCoeff() <=
+        tolerance::recurrence<T> * expected.cwiseAbs().maxCoeff());
+}
+
 TEST_CASE("a group of features in the middle is that of the whole", "[layer][simd]") {
   const Index H = 40, N = 8, L = 100;
   detail::ModalRecurrence<float, dynamic, float, simd::native> recurrence(H, N, 1);

@@ -66,7 +66,7 @@ class ModalRecurrence {
         at(h, n, which) = static_cast<X>(value.real());
         at(h, n, which + 1) = static_cast<X>(value.imag());
       };
-      const Complex<double> B = away_from_zero(system.B_bar(n));
+      const Complex<double> B = R == 0 ? away_from_zero(system.B_bar(n)) : system.B_bar(n);
       const StepFactor factor(system.Delta(n));
       const auto lane = static_cast<std::uint16_t>(1U << (h % group));
       std::uint16_t& kept = kept_(h / group, n);
