@@ -15,5 +15,6 @@ int main() {
 
   std::vector<float> u_k{1, 1}, y_k(2);
   layer.step(u_k, y_k, state);  // one more sample, from where forward stopped
+  std::cout.precision(4);
   std::cout << "y at step  999: " << y.row(999) << "\ny at step 1000: " << y_k[0] << ' ' << y_k[1] << '\n';
 }
