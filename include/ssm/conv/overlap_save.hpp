@@ -91,6 +91,9 @@ class OverlapSave {
   }
 
   /// y = K * (history, u), K by its spectrum; u and y may be the same memory.
+  /// @param kernel    its spectrum     (bins)
+  /// @param u         input            (L, 1)
+  /// @param y         output           (L, 1)     may be u
   /// @param history   the M - 1 inputs before u, the oldest first; becomes those before what follows u
   /// @throws          ShapeError if u or y is not one column of at most L steps, or another size is not as above
   void operator()(std::span<const Complex<T>> kernel, ConstSequence<T> u, Sequence<T> y, std::span<T> history) {
