@@ -17,25 +17,27 @@ using Wide = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMaj
 constexpr double steps[] = {1e-3, 1e-2, 1e-1};
 
 /// The same numbers, in fp64.
-ssm::Array<double> widened(const ssm::Array<float>& from) {
-  ssm::Array<double> to(from.rows(), from.columns(), from.depth());
+template <class Number>
+auto widened(const ssm::Array<Number>& from) {
+  using Wider = std::conditional_t<std::is_same_v<Number, float>, double, ssm::Complex<double>>;
+  ssm::Array<Wider> to(from.rows(), from.columns(), from.depth());
   std::copy(from.values().begin(), from.values().end(), to.values().begin());
   return to;
 }
-ssm::Array<ssm::Complex<double>> widened(const ssm::Array<ssm::Complex<float>>& from) {
-  ssm::Array<ssm::Complex<double>> to(from.rows(), from.columns(), from.depth());
-  std::copy(from.values().begin(), from.values().end(), to.values().begin());
-  return to;
-}
+/// What all layers store.
 template <class To, class From>
-void widen_modes(To& to, const From& from) {
+void widen_common(To& to, const From& from) {
   to.states = from.states;
-  to.A_re_log = widened(from.A_re_log);
-  to.A_im = widened(from.A_im);
   to.B = widened(from.B);
   to.C = widened(from.C);
   to.D = widened(from.D);
   to.log_dt = widened(from.log_dt);
+}
+template <class To, class From>
+void widen_modes(To& to, const From& from) {
+  widen_common(to, from);
+  to.A_re_log = widened(from.A_re_log);
+  to.A_im = widened(from.A_im);
 }
 ssm::S4DParameters<double> widened(const ssm::S4DParameters<float>& from) {
   ssm::S4DParameters<double> to;
@@ -50,14 +52,10 @@ ssm::S4Parameters<double> widened(const ssm::S4Parameters<float>& from) {
 }
 ssm::S5Parameters<double> widened(const ssm::S5Parameters<float>& from) {
   ssm::S5Parameters<double> to;
-  to.states = from.states;
+  widen_common(to, from);
   to.spectrum = from.spectrum;
   to.Lambda_re = widened(from.Lambda_re);
   to.Lambda_im = widened(from.Lambda_im);
-  to.B = widened(from.B);
-  to.C = widened(from.C);
-  to.D = widened(from.D);
-  to.log_dt = widened(from.log_dt);
   return to;
 }
 
@@ -115,7 +113,7 @@ Stored with_step(Stored stored, double dt) {
 
 int main(int argc, char** argv) try {
   std::vector<Index> lengths;
-  for (int i = 1; i < argc; ++i) lengths.push_back(std::stol(argv[i]));
+  for (int i = 1; i < argc; ++i) lengths.push_back(size_of("LENGTH", argv[i]));
   if (lengths.empty()) lengths = {4096, 65536, 1 << 20};
   std::cout << std::left << std::setw(34) << "dt" << std::right;
   for (const double dt : steps)

@@ -35,7 +35,10 @@ class Shape {
     for (std::string part; std::getline(parts, part, ',');) {
       const auto equals = part.find('=');
       if (equals == std::string::npos) throw std::invalid_argument("shape: expected NAME=NUMBER, got '" + part + "'");
-      sizes_[part.substr(0, equals)] = std::stol(part.substr(equals + 1));
+      const std::string name = part.substr(0, equals);
+      if (name.size() != 1 || std::string("BHNPL").find(name) == std::string::npos)
+        throw std::invalid_argument("shape: expected sizes B, H, N, P, L, got '" + name + "'");
+      sizes_[name] = size_of(name, part.substr(equals + 1));
     }
   }
   Index operator[](const char* name) const {
@@ -81,13 +84,13 @@ double mimo_work(const Shape& s) {  // B u and C x on stacked parts
 }
 
 /// The layer from its parameters, then the whole batch from rest.
-template <class Layer, class Stored>
-Built whole_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, double units) {
+template <class Layer, class Stored, class Mode = ssm::mode::recurrence>
+Built whole_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, double units, Mode mode = {}) {
   const auto x = signals(s);
   return {[=, &threads] {
             const Layer layer(stored);
-            ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::recurrence{})(x->in(),
-                                                                                                            x->out());
+            auto plan = ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, mode);
+            plan(x->in(), x->out());
           },
           units,
           {},
@@ -287,31 +290,19 @@ const std::map<std::string, Case> cases{
       }}},
     {"s5.ssm.layer",
      {"parameters -> discretization -> scan; units: the multiplications and additions of B u and C x",
-      [](const Shape& s, ssm::Executor& threads) -> Built {
-        const auto stored = mimo_parameters(s["H"], s["P"]);
-        const auto x = signals(s);
-        return {[=, &threads] {
-                  const ssm::S5<float> layer(stored);
-                  ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::scan{})(x->in(),
-                                                                                                            x->out());
-                },
-                mimo_work(s),
-                {},
-                0,
-                &x->y};
+      [](const Shape& s, ssm::Executor& threads) {
+        return whole_layer<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"]), threads, mimo_work(s),
+                                           ssm::mode::scan{});
       }}},
     {"s4d.ssm.mixed",
      {"parameters -> discretization -> recurrence -> y W, W (H, H): what stands against an attention layer",
       [](const Shape& s, ssm::Executor& threads) -> Built {
-        const auto stored = diagonal_parameters(s["H"], s.get("N", 64));
-        const auto x = signals(s);
+        const auto layer = whole_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s.get("N", 64)), threads, 0);
         const auto W = std::make_shared<const Rows>(noise(s["H"], s["H"]));
-        const auto mixed = std::make_shared<Rows>(x->y);
-        return {[=, &threads] {
-          const ssm::S4D<float> layer(stored);
-          ssm::plan(layer, {.length = x->L, .batch = x->B, .executor = threads}, ssm::mode::recurrence{})(x->in(),
-                                                                                                          x->out());
-          mixed->noalias() = x->y * *W;
+        const auto mixed = std::make_shared<Rows>(*layer.y);
+        return {[=] {
+          layer.run();
+          mixed->noalias() = *layer.y * *W;
         }};
       }}},
     {"s5.ssm.kept",
@@ -438,7 +429,7 @@ int main(int argc, char** argv) try {
                                   argv[i]);
     option->second = argv[i + 1];
   }
-  return work(options["--worker"], options["--shape"], std::stol(options["--threads"]));
+  return work(options["--worker"], options["--shape"], size_of("--threads", options["--threads"]));
 } catch (const std::exception& error) {
   std::cout << "{\"error\": " << quoted(error.what()) << "}" << std::endl;
   return 1;

@@ -4,7 +4,10 @@
 
 #include <benchmark/benchmark.h>
 
+#include <charconv>
 #include <chrono>
+#include <stdexcept>
+#include <string>
 
 namespace bench {
 
@@ -37,6 +40,15 @@ inline ssm::S5Parameters<float> mimo_parameters(Index features, Index states) {
 inline void report(benchmark::State& state, Index length, Index features) {
   state.SetItemsProcessed(state.iterations() * length * features);
   state.SetBytesProcessed(state.iterations() * length * features * 2 * Index{sizeof(float)});
+}
+
+/// @throws std::invalid_argument unless the text is a whole number, at least 1
+inline Index size_of(const std::string& what, const std::string& text) {
+  Index value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < 1)
+    throw std::invalid_argument(what + ": expected a whole number, at least 1, got '" + text + "'");
+  return value;
 }
 
 /// ns of a call: the least mean of `rounds` rounds that last this many ns each.

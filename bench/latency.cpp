@@ -62,13 +62,14 @@ void measure_machine(Index steps) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const Index H = argc > 2 ? std::stol(argv[1]) : 256, N = argc > 2 ? std::stol(argv[2]) : 64;
-  const Index steps = argc > 3 ? std::stol(argv[3]) : 1000000;
+  if (argc == 2 || argc > 4) throw std::invalid_argument("expected no options, or H N [STEPS]");
+  const Index H = argc > 2 ? size_of("H", argv[1]) : 256, N = argc > 2 ? size_of("N", argv[2]) : 64;
+  const Index steps = argc > 3 ? size_of("STEPS", argv[3]) : 1000000;
   measure_machine(steps);
   measure<ssm::S4D<float>>("S4D", diagonal_parameters(H, N), steps);
   measure<ssm::S4<float>>("S4", parameters(H, N), steps);
   measure<ssm::S5<float>>("S5", mimo_parameters(H, N), steps);
 } catch (const std::exception& error) {
-  std::cerr << "ssm_latency: expected [H N [STEPS]], positive numbers: " << error.what() << '\n';
+  std::cerr << "ssm_latency: " << error.what() << '\n';
   return 1;
 }

@@ -1,23 +1,17 @@
 #include "ssm/kernel/cauchy_kernel.hpp"
+#include "kernel/legs_system.hpp"
 #include "ssm/discretize/dense.hpp"
-#include "ssm/hippo/nplr.hpp"
 #include "ssm/kernel/generating_function.hpp"
 #include "ssm/kernel/krylov.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
-#include "system/random_system.hpp"
 
 #include <tuple>
 
 using namespace ssm;
 
 namespace {
-
-DplrSystem<double> legs(Index N) {
-  const auto half = hippo::nplr(hippo::LegS{}, N).half();
-  return {N, half.Lambda, half.P, half.B, support::random_dplr(N, 1, 9).C};
-}
 
 template <class T, class Kernel>
 double error_against_krylov(Kernel&& kernel, const DplrSystem<double>& system, double dt, Index length) {
@@ -46,7 +40,7 @@ TEMPLATE_LIST_TEST_CASE("the Cauchy kernel in lanes is the Krylov kernel", "[ker
   const Index N = GENERATE(1, 2, 3, 8, 64);
   const double dt = GENERATE(1e-3, 1e-2, 1e-1);
   CAPTURE(N, length, dt);
-  CHECK(error_against_krylov<T>(kernel, legs(N), dt, length) <= tolerance::kernel<T>);
+  CHECK(error_against_krylov<T>(kernel, support::legs(N), dt, length) <= tolerance::kernel<T>);
 }
 
 TEMPLATE_LIST_TEST_CASE("the Cauchy kernel in lanes holds for every rank", "[kernel]", AllKernels) {
@@ -72,7 +66,7 @@ TEMPLATE_LIST_TEST_CASE("slow modes that turn fast and meet a node cost the Cauc
 }
 
 TEST_CASE("the Cauchy kernel keeps its buffers and says what it takes", "[kernel]") {
-  const auto system = legs(16);
+  const auto system = support::legs(16);
   kernel::CauchyKernel<float> kernel(1000);
   CHECK(kernel.points() == fft::fast_length(1000));
   const auto C_tilde = kernel::truncated_output(discretize(Bilinear{}, system, 0.01), {kernel.points(), 1});

@@ -1,21 +1,15 @@
 #include "ssm/kernel/generating_function.hpp"
+#include "kernel/legs_system.hpp"
 #include "ssm/discretize/dense.hpp"
 #include "ssm/fft/fftw.hpp"
-#include "ssm/hippo/nplr.hpp"
 #include "ssm/kernel/krylov.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
-#include "system/random_system.hpp"
 
 using namespace ssm;
 
 namespace {
-
-DplrSystem<double> legs(Index N) {
-  const auto half = hippo::nplr(hippo::LegS{}, N).half();
-  return {N, half.Lambda, half.P, half.B, support::random_dplr(N, 1, 9).C};
-}
 
 double error_against_krylov(const DplrSystem<double>& system, double dt, Index length) {
   const auto exact = kernel::krylov(discretize(Bilinear{}, dense(system), dt), length);
@@ -29,7 +23,7 @@ TEST_CASE("S4's kernel is the Krylov kernel", "[kernel]") {
   const Index N = GENERATE(1, 2, 3, 8, 64), length = GENERATE(1, 2, 97, 127, 128, 129, 1000);
   const double dt = GENERATE(1e-3, 1e-2, 1e-1);
   CAPTURE(N, length, dt);
-  CHECK(error_against_krylov(legs(N), dt, length) <= tolerance::kernel<double>);
+  CHECK(error_against_krylov(support::legs(N), dt, length) <= tolerance::kernel<double>);
 }
 
 TEST_CASE("S4's kernel holds for every rank", "[kernel]") {
@@ -53,7 +47,7 @@ TEST_CASE("modes that hardly decay, stand still or are very fast do not spoil th
 
 TEST_CASE("on the paper's roots of unity the spectrum is that of the kernel", "[kernel]") {
   const Index L = GENERATE(1, 2, 31, 64);
-  const auto system = legs(8);
+  const auto system = support::legs(8);
   const double dt = 0.05;
   const kernel::Circle circle{L, 1.0};
   const auto C_tilde = kernel::truncated_output(discretize(Bilinear{}, system, dt), circle);
@@ -66,7 +60,7 @@ TEST_CASE("on the paper's roots of unity the spectrum is that of the kernel", "[
 }
 
 TEST_CASE("the kernel is the same by either library of transforms, and in float", "[kernel]") {
-  const auto system = legs(16);
+  const auto system = support::legs(16);
   const auto K = kernel::generating_function(system, 0.01, 300);
   CHECK((kernel::generating_function<double, fft::FftwBackend>(system, 0.01, 300) - K).cwiseAbs().maxCoeff() <= 1e-13);
   const DplrSystem<float> single{16, system.Lambda.cast<Complex<float>>(), system.P.cast<Complex<float>>(),
@@ -78,7 +72,7 @@ TEST_CASE("the kernel is the same by either library of transforms, and in float"
 TEST_CASE("the kernel's memory is O(N^2 + L): nothing of size N x L is made", "[kernel]") {
   const Index N = 64;
   for (const Index length : {Index{1} << 14, Index{1} << 17}) {
-    const auto system = legs(N);
+    const auto system = support::legs(N);
     const support::AllocationCounter counter;
     const auto K = kernel::generating_function(system, 0.01, length);
     const double words = static_cast<double>(counter.peak_bytes()) / 8;
@@ -90,7 +84,7 @@ TEST_CASE("the kernel's memory is O(N^2 + L): nothing of size N x L is made", "[
 }
 
 TEST_CASE("the kernel refuses bad lengths and steps", "[kernel]") {
-  CHECK(kernel::generating_function(legs(4), 0.1, 0).size() == 0);
-  CHECK_THROWS_AS(kernel::generating_function(legs(4), 0.1, -1), DomainError);
-  CHECK_THROWS_AS(kernel::generating_function(legs(4), 0.0, 8), DomainError);
+  CHECK(kernel::generating_function(support::legs(4), 0.1, 0).size() == 0);
+  CHECK_THROWS_AS(kernel::generating_function(support::legs(4), 0.1, -1), DomainError);
+  CHECK_THROWS_AS(kernel::generating_function(support::legs(4), 0.0, 8), DomainError);
 }

@@ -54,9 +54,7 @@ class OverlapSave {
  public:
   /// @param length         L, most steps of u and y in a call   >= 0
   /// @param kernel_length  M                                    >= 0
-  /// @param reach          outputs that hear an input which is not finite: M, or more where M is what is left of a
-  /// kernel
-  ///                       that was cut off where it had decayed
+  /// @param reach          outputs that hear an input which is not finite: M, or more of a kernel that was cut off
   /// @throws               DomainError if a length is negative
   OverlapSave(Index length, Index kernel_length, std::optional<Index> reach = {})
       : length_(length),
@@ -115,11 +113,8 @@ class OverlapSave {
           time_.begin(), time_.begin() + overlap + count, [](T value) { return !std::isfinite(value); }, T(0));
       std::fill(time_.begin() + overlap + count, time_.end(), T(0));
       plan_.forward(time_, spectrum_);
-      for (std::size_t j = 0; j < spectrum_.size(); ++j) {
-        const T ar = spectrum_[j].real(), ai = spectrum_[j].imag();
-        const T br = kernel[j].real(), bi = kernel[j].imag();
-        spectrum_[j] = {ar * br - ai * bi, ar * bi + ai * br};
-      }
+      for (std::size_t j = 0; j < spectrum_.size(); ++j)
+        spectrum_[j] = ssm::detail::plain_product(spectrum_[j], kernel[j]);
       plan_.inverse(spectrum_, time_);
       for (Index k = 0; k < count; ++k) {
         hear(u(first + k, 0));

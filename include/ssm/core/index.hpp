@@ -15,4 +15,14 @@ inline constexpr Index dynamic = -1;
 template <class T>
 using Complex = std::complex<T>;
 
+namespace detail {
+
+/// a b by the four products alone, without the care for infinities that keeps a compiler from lanes.
+template <class T>
+constexpr Complex<T> plain_product(Complex<T> a, Complex<T> b) noexcept {
+  return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+}
+
+}  // namespace detail
+
 }  // namespace ssm

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/system/dplr.hpp"
+#include "ssm/system/small_solve.hpp"
 
 #include <algorithm>
 #include <array>
@@ -9,6 +10,39 @@
 #include <vector>
 
 namespace ssm::kernel {
+
+namespace detail {
+
+/// v_n of the Cauchy sum of one left and one right side, as often as its mode counts.
+///
+///     v = left_n right_n,   left in {C~, conj P_1, .., conj P_R},   right in {B, P_1, .., P_R}
+inline Complex<double> cauchy_numerator(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde,
+                                        Index n, Index left, Index right) {
+  const Complex<double> l = left == 0 ? C_tilde(n) : std::conj(system.P(n, left - 1));
+  const Complex<double> r = right == 0 ? system.B(n) : system.P(n, right - 1);
+  return static_cast<double>(multiplicity(n, system.states)) * l * r;
+}
+
+/// What the low-rank part takes from k(C~ B) by Woodbury's identity, rank R > 1.
+///
+///     k(C~ P) (I + k(P* P))^-1 k(P* B)
+///
+/// @param k   (left, right) -> Cauchy sum; 0 stands for C~ and B, r for P_r
+template <class T, class Sums>
+Complex<T> low_rank_share(Index R, Sums&& k) {
+  RankMatrix<Complex<T>> inner(R, R);
+  RankVector<Complex<T>> PB(R);
+  for (Index l = 0; l < R; ++l) {
+    PB(l) = k(1 + l, 0);
+    for (Index r = 0; r < R; ++r) inner(l, r) = k(1 + l, 1 + r) + (l == r ? T(1) : T(0));
+  }
+  ssm::detail::solve_small(inner, PB);
+  Complex<T> share = 0;
+  for (Index r = 0; r < R; ++r) share += k(0, 1 + r) * PB(r);
+  return share;
+}
+
+}  // namespace detail
 
 /// The four (for rank R, (1+R)^2) Cauchy sums of S4's kernel, for one feature.
 ///
@@ -31,28 +65,19 @@ class CauchySums {
   CauchySums(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde)
       : rho_(system.modes()), omega_(system.modes()), width_(1 + system.rank()) {
     const Index M = system.modes();
-    Matrix<Complex<double>> left(M, width_), right(M, width_);
     for (Index n = 0; n < M; ++n) {
       rho_(n) = system.Lambda(n).real();
       omega_(n) = system.Lambda(n).imag();
-      left(n, 0) = C_tilde(n);
-      right(n, 0) = system.B(n);
-      for (Index r = 1; r < width_; ++r) {
-        left(n, r) = std::conj(system.P(n, r - 1));
-        right(n, r) = system.P(n, r - 1);
-      }
     }
     v_re_.resize(width_ * width_, M);
     v_im_.resize(width_ * width_, M);
-    for (Index n = 0; n < M; ++n) {
-      const auto count = static_cast<double>(multiplicity(n, system.states));
+    for (Index n = 0; n < M; ++n)
       for (Index a = 0; a < width_; ++a)
         for (Index b = 0; b < width_; ++b) {
-          const Complex<double> v = count * left(n, a) * right(n, b);
+          const Complex<double> v = detail::cauchy_numerator(system, C_tilde, n, a, b);
           v_re_(a * width_ + b, n) = v.real();
           v_im_(a * width_ + b, n) = v.imag();
         }
-    }
     sums_.resize(tile, width_ * width_);
   }
 

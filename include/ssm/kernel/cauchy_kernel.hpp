@@ -3,9 +3,8 @@
 #include "ssm/core/array.hpp"
 #include "ssm/fft/eigen.hpp"
 #include "ssm/fft/length.hpp"
+#include "ssm/kernel/cauchy.hpp"
 #include "ssm/simd/pack.hpp"
-#include "ssm/system/dplr.hpp"
-#include "ssm/system/small_solve.hpp"
 
 #include <numbers>
 #include <vector>
@@ -14,16 +13,18 @@ namespace ssm::kernel {
 
 /// S4's kernel from C~, nodes side by side in lanes, in the caller's scalar.
 ///
-///     K^(z_j) = (1 + i tau) [ k(C~ B) - k(C~ P) (I + k(P* P))^-1 k(P* B) ],   z_j = e^(-2 pi i j/L),   tau = tan(pi
-///     j/L) k(v) = sum over all N modes of (dt/2) v_n / (i tau - (dt/2) Lambda_n),       K = inverse transform of K^
+///     K^(z_j) = (1 + i tau) [ k(C~ B) - k(C~ P) (I + k(P* P))^-1 k(P* B) ]
+///     z_j = e^(-2 pi i j/L),   tau = tan(pi j/L),   K = inverse transform of K^
+///     k(v) = sum over all N modes of (dt/2) v_n / (i tau - (dt/2) Lambda_n)
 ///
 /// S4, arXiv:2111.00396, Algorithm 1, on the roots of unity, where g = (2/dt) i tau. A conjugate pair is summed at once
 /// in real arithmetic: with (dt/2) Lambda = -alpha + i omega, the four sums of rank 1 share one reciprocal,
 ///
-///     X = alpha^2 + (omega - tau)(omega + tau),   s = 1 / (X^2 + 4 alpha^2 tau^2),   x = X s,   q = 2 alpha s
-///     Re k = 2 sum a x + Re v tau^2 q,   Im k = 2 tau sum Re v x - a q,              a = Re v alpha - Im v omega
+///     X = alpha^2 + (omega - tau)(omega + tau),   s = 1 / (X^2 + 4 alpha^2 tau^2)
+///     Re k = 2 sum a x + Re v tau^2 q,   Im k = 2 tau sum Re v x - a q
+///     a = Re v alpha - Im v omega,   x = X s,   q = 2 alpha s
 ///
-/// omega and tau are kept in two parts, or their difference would lose four digits where a mode meets a far node.
+/// omega and tau are kept in two parts, or their difference would lose the digits by which a slow mode misses a node.
 ///
 /// On the unit circle a mode that hardly decays in L steps comes as near to a node as it likes, and C~ = C (I -
 /// A_bar^L) loses the digits that the sums divide by; generating_function goes round a smaller circle, in fp64, and is
@@ -119,16 +120,11 @@ class CauchyKernel {
       c[omega_low] = static_cast<T>(omega - static_cast<double>(c[omega_high]));
       c[alpha_squared] = static_cast<T>(alpha * alpha);
       c[twice_alpha] = static_cast<T>(2 * alpha);
-      const double count = half * static_cast<double>(multiplicity(n, system.states));
-      for (Index l = 0; l < width; ++l)
-        for (Index r = 0; r < width; ++r) {
-          const Complex<double> left = l == 0 ? C_tilde(n) : std::conj(system.P(n, l - 1));
-          const Complex<double> right = r == 0 ? system.B(n) : system.P(n, r - 1);
-          const Complex<double> v = count * left * right;
-          T* const sum = c + sums + 2 * (l * width + r);
-          sum[0] = static_cast<T>(v.real() * alpha - v.imag() * omega);
-          sum[1] = static_cast<T>(v.real());
-        }
+      for (Index i = 0; i < width * width; ++i) {
+        const Complex<double> v = half * detail::cauchy_numerator(system, C_tilde, n, i / width, i % width);
+        c[sums + 2 * i] = static_cast<T>(v.real() * alpha - v.imag() * omega);
+        c[sums + 2 * i + 1] = static_cast<T>(v.real());
+      }
     }
   }
 
@@ -186,7 +182,7 @@ class CauchyKernel {
           return Complex<T>(value[0], value[step]);
         };
         spectrum_[static_cast<std::size_t>(first + j)] =
-            product(Complex<T>(1, tau_(high, first + j)), woodbury(k, width - 1));
+            ssm::detail::plain_product(Complex<T>(1, tau_(high, first + j)), woodbury(k, width - 1));
       }
     }
   }
@@ -198,22 +194,10 @@ class CauchyKernel {
     if (R == 1) {
       const Complex<T> below = T(1) + k(1, 1);
       const T scale = 1 / std::norm(below);
-      return k(0, 0) - product(product(k(0, 1), k(1, 0)), scale * std::conj(below));
+      return k(0, 0) -
+             ssm::detail::plain_product(ssm::detail::plain_product(k(0, 1), k(1, 0)), scale * std::conj(below));
     }
-    RankMatrix<Complex<T>> inner(R, R);
-    RankVector<Complex<T>> PB(R);
-    for (Index l = 0; l < R; ++l) {
-      PB(l) = k(1 + l, 0);
-      for (Index r = 0; r < R; ++r) inner(l, r) = k(1 + l, 1 + r) + (l == r ? T(1) : T(0));
-    }
-    ssm::detail::solve_small(inner, PB);
-    Complex<T> value = k(0, 0);
-    for (Index r = 0; r < R; ++r) value -= product(k(0, 1 + r), PB(r));
-    return value;
-  }
-  /// Without C++'s care for infinities.
-  static Complex<T> product(Complex<T> a, Complex<T> b) {
-    return {a.real() * b.real() - a.imag() * b.imag(), a.real() * b.imag() + a.imag() * b.real()};
+    return k(0, 0) - detail::low_rank_share<T>(R, k);
   }
 
   typename Backend::template Plan<T> plan_;

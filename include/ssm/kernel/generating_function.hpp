@@ -81,8 +81,6 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
   const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;
   const double radius = circle.radius();
   std::array<Complex<double>, CauchySums::tile> nodes, factors;
-  RankMatrix<Complex<double>> inner(R, R);
-  RankVector<Complex<double>> PB(R), CP(R);
   for (Index first = 0; first < bins; first += CauchySums::tile) {
     const Index count = std::min(CauchySums::tile, bins - first);
     for (Index j = 0; j < count; ++j) {
@@ -100,13 +98,8 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
       if (R == 1) {
         value -= sums(j, 1) * sums(j, 2) / (1.0 + sums(j, 3));
       } else if (R > 1) {
-        for (Index a = 0; a < R; ++a) {
-          CP(a) = sums(j, 1 + a);
-          PB(a) = sums(j, (1 + a) * width);
-          for (Index b = 0; b < R; ++b) inner(a, b) = sums(j, (1 + a) * width + 1 + b) + (a == b ? 1.0 : 0.0);
-        }
-        ssm::detail::solve_small(inner, PB);
-        for (Index a = 0; a < R; ++a) value -= CP(a) * PB(a);
+        value -=
+            detail::low_rank_share<double>(R, [&](Index left, Index right) { return sums(j, left * width + right); });
       }
       spectrum[static_cast<std::size_t>(first + j)] = factors[static_cast<std::size_t>(j)] * value;
     }

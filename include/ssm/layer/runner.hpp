@@ -123,7 +123,8 @@ class ConvolutionRunner final : public Runner<Layer> {
  public:
   using typename Runner<Layer>::State, typename Runner<Layer>::T;
   ConvolutionRunner(const Layer& layer, Index length, Index threads) : Runner<Layer>(layer) {
-    for (Index i = 0; i < threads; ++i) work_.emplace_back(length, audible_length(layer, length), layer.states());
+    const Index audible = audible_length(layer, length);
+    for (Index i = 0; i < threads; ++i) work_.emplace_back(length, audible, layer.states());
     for (Index h = 0; h < layer.features(); ++h) features_.emplace_back(layer, h, work_.front());
   }
 
