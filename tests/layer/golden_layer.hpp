@@ -60,11 +60,11 @@ void check_run(const Safetensors& file, const laws::Rows<T>& y, State& state, do
         (std::is_same_v<T, double> ? allowed : tolerance::rounded_parameters));
 }
 
-/// The state that a file starts from.
+/// A state that is stored in a file: that it starts from, or another.
 template <class Layer>
-typename Layer::State start(const Layer& layer, const Safetensors& file) {
+typename Layer::State start(const Layer& layer, const Safetensors& file, const std::string& name = "x0_ri") {
   auto state = layer.initial_state();
-  const auto x0 = file["x0_ri"].complex();
+  const auto x0 = file[name].complex();
   std::size_t next = 0;
   for_each_number(state, [&](auto& re, auto&& im) {
     REQUIRE(next < x0.size());

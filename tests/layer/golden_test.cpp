@@ -1,4 +1,5 @@
 #include "layer/golden_layer.hpp"
+#include "layer/golden_method.hpp"
 #include "ssm/fft/fftw.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4.hpp"
@@ -32,18 +33,6 @@ void check_featurewise(const Safetensors& file, const Layer& layer) {
         (std::is_same_v<T, double> ? file.tolerance() : tolerance::convolution<float>));
 }
 
-/// f(method) with the discretization that the file names.
-template <class F>
-void with_method(const Safetensors& file, F f) {
-  const auto& name = file.metadata("discretization");
-  REQUIRE((name == "zoh" || name == "bilinear"));
-  if (name == "zoh") {
-    f(ZeroOrderHold{});
-  } else {
-    f(Bilinear{});
-  }
-}
-
 }  // namespace
 
 TEMPLATE_TEST_CASE("S4 is the reference's", "[layer][golden]", float, double) {
@@ -63,7 +52,7 @@ TEMPLATE_TEST_CASE("S4D is the reference's", "[layer][golden]", float, double) {
     CAPTURE(path);
     S4DParameters<TestType> parameters(file["D"].size(0), support::size(file, "N"));
     support::fill_modal(parameters, file);
-    with_method(file, [&](auto method) { check_featurewise(file, S4D<TestType>(parameters, method)); });
+    support::with_method(file, [&](auto method) { check_featurewise(file, S4D<TestType>(parameters, method)); });
   }
 }
 
@@ -77,7 +66,7 @@ TEMPLATE_TEST_CASE("LSSL is the reference's", "[layer][golden]", float, double) 
     support::fill(parameters.C, file, "C");
     support::fill(parameters.D, file, "D");
     support::fill(parameters.log_dt, file, "log_dt");
-    with_method(file, [&](auto method) { check_featurewise(file, LSSL<TestType>(parameters, method)); });
+    support::with_method(file, [&](auto method) { check_featurewise(file, LSSL<TestType>(parameters, method)); });
   }
 }
 
@@ -95,7 +84,7 @@ TEMPLATE_TEST_CASE("S5 is the reference's, with intervals of its own too", "[lay
     support::fill(parameters.C, file, "C");
     support::fill(parameters.D, file, "D");
     support::fill(parameters.log_dt, file, "log_dt");
-    with_method(file, [&](auto method) {
+    support::with_method(file, [&](auto method) {
       const S5<T> layer(parameters, method);
       if (file.metadata("irregular") == "0") {
         check_mode(file, layer, mode::scan{}, tolerance::recurrence<float>);

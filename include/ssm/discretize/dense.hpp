@@ -68,6 +68,74 @@ DiscreteDenseSystem<T> discretize(ZeroOrderHold, const DenseSystem<T>& system, T
   return {power.topLeftCorner(N, N), power.topRightCorner(N, inputs), system.C};
 }
 
+/// The cotangents of a dense system and its step from those of its discrete form, added to what is there.
+///
+///     Z = (I - alpha dt A)^-T [dA_bar, dB_bar],   dA = dt (alpha Z [A_bar, B_bar]^T + (1 - alpha) Z_A),   dB = dt Z_B
+///
+/// @param method     how it was discretized
+/// @param system     A (N, N), B (N, inputs), C (outputs, N)
+/// @param dt         time step                                  s
+/// @param discrete   cotangents of A_bar, B_bar and C
+/// @param dsystem    += cotangents of A, B and C
+/// @param ddt        += cotangent of dt
+/// @throws           as `discretize`
+/// @note             O(N^3)
+template <class T>
+void discretize_vjp(GeneralizedBilinear method, const DenseSystem<T>& system, T dt,
+                    const DiscreteDenseSystem<T>& discrete, DenseSystem<T>& dsystem, T& ddt) {
+  const DiscreteDenseSystem<T> made = discretize(method, system, dt);
+  dsystem.check();
+  const Matrix<T> I = Matrix<T>::Identity(system.states(), system.states());
+  const T alpha = static_cast<T>(method.alpha);
+  const Eigen::PartialPivLU<Matrix<T>> backward(Matrix<T>(I - alpha * dt * system.A).transpose());
+  const Matrix<T> Z_A = backward.solve(discrete.A_bar), Z_B = backward.solve(discrete.B_bar);
+  const Matrix<T> both = Z_A * made.A_bar.transpose() + Z_B * made.B_bar.transpose();
+  dsystem.A += dt * (alpha * both + (1 - alpha) * Z_A);
+  dsystem.B += dt * Z_B;
+  dsystem.C += discrete.C;
+  ddt += system.A.cwiseProduct(alpha * both + (1 - alpha) * Z_A).sum() + system.B.cwiseProduct(Z_B).sum();
+}
+template <class T>
+void discretize_vjp(Bilinear, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
+                    DenseSystem<T>& dsystem, T& ddt) {
+  discretize_vjp(GeneralizedBilinear{0.5}, system, dt, discrete, dsystem, ddt);
+}
+template <class T>
+void discretize_vjp(ForwardEuler, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
+                    DenseSystem<T>& dsystem, T& ddt) {
+  discretize_vjp(GeneralizedBilinear{0}, system, dt, discrete, dsystem, ddt);
+}
+template <class T>
+void discretize_vjp(BackwardEuler, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
+                    DenseSystem<T>& dsystem, T& ddt) {
+  discretize_vjp(GeneralizedBilinear{1}, system, dt, discrete, dsystem, ddt);
+}
+/// The same for the zero-order hold: the adjoint of the exponential's derivative is the upper right block of
+///
+///     e^[X^T, dE; 0, X^T],   X = dt [A, B; 0, 0],   dE = [dA_bar, dB_bar; 0, 0]
+///
+/// Najfeld, Havel 1995, "Derivatives of the matrix exponential and their computation".          O((N + inputs)^3)
+template <class T>
+void discretize_vjp(ZeroOrderHold, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
+                    DenseSystem<T>& dsystem, T& ddt) {
+  system.check();
+  dsystem.check();
+  detail::require_positive("dt", dt);
+  const Index N = system.states(), inputs = system.B.cols(), size = N + inputs;
+  Matrix<T> joined = Matrix<T>::Zero(2 * size, 2 * size);
+  joined.block(0, 0, N, N) = dt * system.A.transpose();
+  joined.block(N, 0, inputs, N) = dt * system.B.transpose();
+  joined.block(size, size, size, size) = joined.block(0, 0, size, size).eval();
+  joined.block(0, size, N, N) = discrete.A_bar;
+  joined.block(0, size + N, N, inputs) = discrete.B_bar;
+  const Matrix<T> power = joined.exp();
+  const Matrix<T> dA = power.block(0, size, N, N), dB = power.block(0, size + N, N, inputs);
+  dsystem.A += dt * dA;
+  dsystem.B += dt * dB;
+  dsystem.C += discrete.C;
+  ddt += system.A.cwiseProduct(dA).sum() + system.B.cwiseProduct(dB).sum();
+}
+
 /// A way to discretize a dense system.
 template <class M>
 concept DenseMethod = requires(M method, const DenseSystem<double>& system) {

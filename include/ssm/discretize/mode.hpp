@@ -15,6 +15,13 @@ struct DiscreteMode {
   Complex<T> gain;   ///< B_bar / (dt B)
 };
 
+/// How both change with z: dA_bar/dz and dgain/dz.
+template <class T>
+struct ModeSlope {
+  Complex<T> A_bar;  ///< dA_bar/dz
+  Complex<T> gain;   ///< dgain/dz
+};
+
 /// A_bar as keep + change, keep being 0 or 1, so that what is rounded is small: a slow mode's A_bar is 1 - small, and
 /// the small number keeps its digits only by itself; of a fast one A_bar is the smaller.
 struct StepFactor {
@@ -32,6 +39,7 @@ struct StepFactor {
 template <class M>
 concept ModalMethod = requires(M method, Complex<double> z) {
   { discretize_mode(method, z) } -> std::same_as<DiscreteMode<double>>;
+  { mode_slope(method, z) } -> std::same_as<ModeSlope<double>>;
 };
 
 /// Discretization of a diagonal system, with a step for each mode.
@@ -65,6 +73,63 @@ template <class Method, class T>
 requires ModalMethod<Method> DiscreteDiagonalSystem<T> discretize(Method method, const DiagonalSystem<T>& system,
                                                                   T dt) {
   return discretize(method, system, Vector<T>(Vector<T>::Constant(system.modes(), dt)));
+}
+
+/// The cotangents of a mode's own numbers from those of its discrete ones, B_bar taken for a single input.
+///
+///     z = dt Lambda,   A_bar = A_bar(z),   B_bar = dt gain(z) B
+template <class T>
+struct ModeCotangent {
+  Complex<T> Lambda;  ///< dL/dRe + i dL/dIm
+  Complex<T> B;       ///< the same
+  T dt;               ///< dL/d(dt)
+};
+/// @param method    how it was discretized
+/// @param Lambda    eigenvalue                  1/s
+/// @param B         input
+/// @param dt        time step                   s
+/// @param dA_bar    cotangent of A_bar
+/// @param dB_bar    cotangent of B_bar
+template <class Method, class T>
+requires ModalMethod<Method> ModeCotangent<T> discretize_mode_vjp(Method method, Complex<T> Lambda, Complex<T> B, T dt,
+                                                                  Complex<T> dA_bar, Complex<T> dB_bar) {
+  const Complex<T> z = dt * Lambda, gain = discretize_mode(method, z).gain;
+  const ModeSlope<T> slope = mode_slope(method, z);
+  const Complex<T> dz = std::conj(slope.A_bar) * dA_bar + std::conj(dt * slope.gain * B) * dB_bar;
+  return {dt * dz, std::conj(dt * gain) * dB_bar, (std::conj(gain * B) * dB_bar + std::conj(Lambda) * dz).real()};
+}
+
+/// The cotangents of a system and its steps from those of its discrete form, added to what is there.
+///
+/// @param method     how it was discretized
+/// @param system     Lambda (M), B (M, inputs), C (outputs, M)
+/// @param dt         step of each mode                         (M)
+/// @param discrete   cotangents of Lambda_bar, B_bar and C
+/// @param dsystem    += cotangents of Lambda, B and C
+/// @param ddt        += cotangent of dt                        (M)
+/// @throws           ShapeError if the sizes disagree
+/// @note             O(M inputs)
+template <class Method, class T>
+requires ModalMethod<Method>
+void discretize_vjp(Method method, const DiagonalSystem<T>& system, const Vector<T>& dt,
+                    const DiscreteDiagonalSystem<T>& discrete, DiagonalSystem<T>& dsystem, Vector<T>& ddt) {
+  system.check();
+  dsystem.check();
+  detail::require_size("steps dt", system.modes(), dt.size());
+  detail::require_size("cotangents of the steps dt", system.modes(), ddt.size());
+  detail::require_size("cotangents of Lambda_bar", system.modes(), discrete.Lambda_bar.size());
+  for (Index n = 0; n < system.modes(); ++n) {
+    Complex<T> dA_bar = discrete.Lambda_bar(n);
+    for (Index i = 0; i < system.B.cols(); ++i) {  // A_bar's share goes in with the first input
+      const ModeCotangent<T> mode =
+          discretize_mode_vjp(method, system.Lambda(n), system.B(n, i), dt(n), dA_bar, discrete.B_bar(n, i));
+      dsystem.Lambda(n) += mode.Lambda;
+      dsystem.B(n, i) += mode.B;
+      ddt(n) += mode.dt;
+      dA_bar = 0;
+    }
+  }
+  dsystem.C += discrete.C;
 }
 
 }  // namespace ssm

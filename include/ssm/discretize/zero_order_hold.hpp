@@ -13,6 +13,12 @@ DiscreteMode<T> discretize_mode(ZeroOrderHold, Complex<T> z) {
   return {std::exp(z), less_one, z == Complex<T>(0) ? Complex<T>(1) : less_one / z};
 }
 
+/// Its slopes: e^z and phi_1'(z) = (e^z - phi_1(z))/z.
+template <class T>
+ModeSlope<T> mode_slope(ZeroOrderHold, Complex<T> z) {
+  return {std::exp(z), phi_1_slope(z)};
+}
+
 /// There is no structured zero-order hold of a diagonal plus low rank system: its exponential is dense. Use Bilinear,
 /// or make the system dense first.
 template <class T>

@@ -6,8 +6,11 @@
 #include "ssm/kernel/krylov.hpp"
 #include "ssm/layer/cost.hpp"
 #include "ssm/layer/featurewise.hpp"
+#include "ssm/layer/role.hpp"
 #include "ssm/layer/state.hpp"
 #include "ssm/system/dplr.hpp"
+
+#include <functional>
 
 namespace ssm {
 
@@ -36,6 +39,16 @@ struct LSSLParameters {
   /// Zeros of these sizes.
   LSSLParameters(Index features, Index states)
       : A(features, states, states), B(features, states), C(features, states), D(features), log_dt(features) {}
+
+  /// All arrays, in order: f(name, array, role).
+  template <class Self, class F>
+  static void each(Self& self, F&& f) {
+    f("A", self.A, Role::dynamics);
+    f("B", self.B, Role::dynamics);
+    f("C", self.C, Role::ordinary);
+    f("D", self.D, Role::ordinary);
+    f("log_dt", self.log_dt, Role::dynamics);
+  }
 
   /// H
   Index features() const noexcept { return log_dt.rows(); }
@@ -67,8 +80,8 @@ struct LSSLParameters {
     }
   }
 
-  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite or there is no feature or state
-  void check() const {
+  /// @throws ShapeError if sizes disagree; DomainError if there is no feature or state
+  void check_sizes() const {
     const Index H = features(), N = states();
     detail::require_at_least("features", 1, H);
     detail::require_at_least("states", 1, N);
@@ -77,6 +90,10 @@ struct LSSLParameters {
     detail::require_shape("C", C, H, N);
     detail::require_shape("D", D, H);
     detail::require_shape("log_dt", log_dt, H);
+  }
+  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite or there is no feature or state
+  void check() const {
+    check_sizes();
     detail::require_finite("A", A);
     detail::require_finite("B", B);
     detail::require_finite("C", C);
@@ -154,7 +171,11 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   /// @note               O(H N^3)
   template <DenseMethod Method>
   LSSL(const Parameters& parameters, Method method, Sampling sampling = {})
-      : parameters_(parameters), rate_(sampling.rate) {
+      : parameters_(parameters),
+        rate_(sampling.rate),
+        discretize_vjp_([method](const DenseSystem<double>& system, double dt,
+                                 const DiscreteDenseSystem<double>& discrete, DenseSystem<double>& dsystem,
+                                 double& ddt) { discretize_vjp(method, system, dt, discrete, dsystem, ddt); }) {
     parameters_.check();
     if constexpr (N != dynamic) detail::require_size("states of the parameters", N, parameters_.states());
     detail::require_positive("rate", rate_);
@@ -190,6 +211,113 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
 
   /// The state before the first step: rest.
   State initial_state() const { return {Array<X>(features(), states()), Array<X>(features(), states())}; }
+
+  /// Derivatives by the discrete numbers, in fp64: see TrainableSSMLayer.
+  struct Cotangent {
+    Array<double> A_bar;  ///< (H, N, N)
+    Array<double> B_bar;  ///< (H, N)
+    Array<double> C;      ///< (H, N)
+    Array<double> D;      ///< (H)
+
+    /// Of other sequences, added.
+    Cotangent& operator+=(const Cotangent& other) {
+      const auto add = [](auto& to, const auto& from) {
+        for (Index i = 0; i < to.size(); ++i) to.data()[i] += from.data()[i];
+      };
+      add(A_bar, other.A_bar);
+      add(B_bar, other.B_bar);
+      add(C, other.C);
+      add(D, other.D);
+      return *this;
+    }
+  };
+  /// Of no sequence.
+  Cotangent cotangent() const {
+    return {Array<double>(features(), states(), states()), Array<double>(features(), states()),
+            Array<double>(features(), states()), Array<double>(features())};
+  }
+  /// Of a sequence from rest whose final state nobody used.
+  /// @param u           input                     (L, H)
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
+    State nobody = initial_state();
+    forward_vjp(u, initial_state(), dy, nobody, du, cotangent);
+  }
+  /// Of a sequence from a state. In fp64, the plain way: the states of one feature over the whole sequence are kept.
+  /// @param u           input                     (L, H)
+  /// @param before      the state before step 0
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param dstate      cotangent of the state after the last step; becomes that of `before`
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  /// @note              O(H N^2 L); memory O(N L)
+  void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                   Cotangent& cotangent) const {
+    detail::require_same_shape<T>(u, dy, features());
+    detail::require_same_shape<T>(u, du, features());
+    check(before);
+    check(dstate);
+    const Index size = states(), L = u.length();
+    Matrix<double> x(size, L + 1);
+    for (Index h = 0; h < features(); ++h) {
+      const DiscreteDenseSystem<double> system = discrete(h);
+      Vector<double> carried(size), lambda(size);
+      for (Index n = 0; n < size; ++n) {
+        x(n, 0) = static_cast<double>(before.x(h, n));
+        carried(n) = static_cast<double>(dstate.x(h, n));
+      }
+      for (Index k = 0; k < L; ++k)
+        x.col(k + 1).noalias() = system.A_bar * x.col(k) + system.B_bar.col(0) * static_cast<double>(u(k, h));
+      Matrix<double> dA_bar = Matrix<double>::Zero(size, size);
+      for (Index k = L - 1; k >= 0; --k) {
+        const double dy_k = static_cast<double>(dy(k, h)), u_k = static_cast<double>(u(k, h));
+        lambda = carried + dy_k * system.C.row(0).transpose();
+        dA_bar.noalias() += lambda * x.col(k).transpose();
+        for (Index n = 0; n < size; ++n) {
+          cotangent.B_bar(h, n) += lambda(n) * u_k;
+          cotangent.C(h, n) += dy_k * x(n, k + 1);
+        }
+        cotangent.D(h) += dy_k * u_k;
+        du(k, h) += static_cast<T>(static_cast<double>(parameters_.D(h)) * dy_k + system.B_bar.col(0).dot(lambda));
+        carried.noalias() = system.A_bar.transpose() * lambda;
+      }
+      for (Index n = 0; n < size; ++n) {
+        for (Index m = 0; m < size; ++m) cotangent.A_bar(h, n, m) += dA_bar(n, m);
+        dstate.x(h, n) = static_cast<X>(carried(n));
+      }
+    }
+  }
+  /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
+  /// @throws ShapeError if the gradient has other sizes
+  /// @note   O(H N^3)
+  void parameters_vjp(const Cotangent& cotangent, Parameters& gradient) const {
+    gradient.check_sizes();
+    const Index size = states();
+    for (Index h = 0; h < features(); ++h) {
+      DiscreteDenseSystem<double> found{Matrix<double>(size, size), Matrix<double>(size, 1), Matrix<double>(1, size)};
+      for (Index n = 0; n < size; ++n) {
+        for (Index m = 0; m < size; ++m) found.A_bar(n, m) = cotangent.A_bar(h, n, m);
+        found.B_bar(n, 0) = cotangent.B_bar(h, n);
+        found.C(0, n) = cotangent.C(h, n);
+      }
+      DenseSystem<double> dsystem{Matrix<double>::Zero(size, size), Matrix<double>::Zero(size, 1),
+                                  Matrix<double>::Zero(1, size)};
+      const double dt = rate_ * std::exp(static_cast<double>(parameters_.log_dt(h)));
+      double ddt = 0;
+      discretize_vjp_(parameters_.system(h), dt, found, dsystem, ddt);
+      for (Index n = 0; n < size; ++n) {
+        for (Index m = 0; m < size; ++m) gradient.A(h, n, m) += static_cast<T>(dsystem.A(n, m));
+        gradient.B(h, n) += static_cast<T>(dsystem.B(n, 0));
+        gradient.C(h, n) += static_cast<T>(dsystem.C(0, n));
+      }
+      gradient.D(h) += static_cast<T>(cotangent.D(h));
+      gradient.log_dt(h) += static_cast<T>(dt * ddt);
+    }
+  }
 
   /// What runs the states; see detail::Featurewise. @{
   void check(const State& state) const {
@@ -258,6 +386,9 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
 
   Parameters parameters_;
   double rate_;
+  std::function<void(const DenseSystem<double>&, double, const DiscreteDenseSystem<double>&, DenseSystem<double>&,
+                     double&)>
+      discretize_vjp_;   // the method's
   Array<double> A_bar_;  // (H, N, N)
   Array<double> B_bar_;  // (H, N)
   Array<X> step_;        // (H, N, N + 2): row n of A_bar - I, then B_bar_n and C_n

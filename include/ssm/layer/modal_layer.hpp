@@ -2,6 +2,7 @@
 
 #include "ssm/layer/cost.hpp"
 #include "ssm/layer/featurewise.hpp"
+#include "ssm/layer/modal_adjoint.hpp"
 #include "ssm/layer/modal_recurrence.hpp"
 
 namespace ssm::detail {
@@ -19,6 +20,39 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
 
   /// Rest.
   State initial_state() const { return {features(), modes_of(states())}; }
+
+  /// Derivatives: see TrainableSSMLayer.
+  using Cotangent = ModalCotangent;
+  /// Of no sequence.
+  Cotangent cotangent() const {
+    const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
+    return {Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
+            Array<double>(groups, simd::group<X>)};
+  }
+  /// Of a sequence from rest whose final state nobody used.
+  /// @param u           input                     (L, H)
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  /// @note              O(H N R L), about four times `forward`; memory O(N sqrt(L)) of 16 features
+  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
+    backwards(u, nullptr, dy, nullptr, du, cotangent);
+  }
+  /// Of a sequence from a state.
+  /// @param u           input                     (L, H)
+  /// @param before      the state before step 0
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param dstate      cotangent of the state after the last step; becomes that of `before`
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                   Cotangent& cotangent) const {
+    check(before);
+    check(dstate);
+    backwards(u, &before, dy, &dstate, du, cotangent);
+  }
 
   /// What the modes ask for; see Featurewise. @{
   void check(const State& state) const {
@@ -62,11 +96,68 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     require_positive("rate", rate_);
   }
   double dt(Index h) const { return rate_ * std::exp(static_cast<double>(parameters_.log_dt(h))); }
+  /// Cotangents of what set_step was given, of feature h, those of D being added to the gradient.
+  DiscreteDplrSystem<double> discrete_cotangent(Index h, const Cotangent& cotangent, Parameters& gradient) const {
+    const Index M = recurrence_.modes(), R = recurrence_.rank(), lane = h % simd::group<X>;
+    DiscreteDplrSystem<double> result{states(),
+                                      Vector<Complex<double>>(M),
+                                      Matrix<Complex<double>>(M, R),
+                                      Matrix<Complex<double>>(M, R),
+                                      Vector<Complex<double>>(M),
+                                      RowVector<Complex<double>>(M)};
+    for (Index n = 0; n < M; ++n) {
+      const auto count = static_cast<double>(multiplicity(n, states()));
+      const auto number = [&](Index row) {
+        const auto at = [&](Index each) {
+          return cotangent.coefficients(h / simd::group<X>, n * recurrence_.rows() + each, lane);
+        };
+        return Complex<double>(at(row), at(row + 1));
+      };
+      result.Delta(n) = number(0);
+      result.B_bar(n) = number(2);
+      result.C(n) = count * number(4);
+      for (Index r = 0; r < R; ++r) {
+        result.P_bar(n, r) = number(6 + 4 * r);
+        result.Q_bar(n, r) = count * number(8 + 4 * r);
+      }
+    }
+    gradient.D(h) += static_cast<T>(cotangent.D(h / simd::group<X>, lane));
+    return result;
+  }
+  /// The cotangent of a feature's system, in terms of what is stored.
+  void add_gradient(Index h, const Vector<Complex<double>>& dLambda, const auto& dB, const auto& dC, double ddt,
+                    Parameters& gradient) const {
+    const Index set = parameters_.copy_of(h);
+    for (Index n = 0; n < recurrence_.modes(); ++n) {
+      const bool real = multiplicity(n, states()) == 1;  // a real mode's imaginary parts are no parameters
+      const auto as_stored = [real](Complex<double> value) {
+        return Complex<T>(static_cast<T>(value.real()), real ? T(0) : static_cast<T>(value.imag()));
+      };
+      gradient.A_re_log(set, n) -=
+          static_cast<T>(std::exp(static_cast<double>(parameters_.A_re_log(set, n))) * dLambda(n).real());
+      if (!real) gradient.A_im(set, n) += static_cast<T>(dLambda(n).imag());
+      gradient.B(set, n) += as_stored(dB(n));
+      gradient.C(h, n) += as_stored(dC(n));
+    }
+    gradient.log_dt(h) += static_cast<T>(dt(h) * ddt);
+  }
   void set_step(Index h, const DiscreteDplrSystem<double>& system) {
     recurrence_.set(h, system, static_cast<double>(parameters_.D(h)));
   }
 
  private:
+  void backwards(ConstSequence<T> u, const State* before, ConstSequence<T> dy, State* dstate, Sequence<T> du,
+                 Cotangent& cotangent) const {
+    require_same_shape<T>(u, dy, features());
+    require_same_shape<T>(u, du, features());
+    ModalAdjoint<T, N, X, Arch> adjoint(recurrence_, u.length());
+    constexpr Index group = simd::group<X>;
+    for (Index first = 0; first < features(); first += group) {
+      const Index count = std::min(group, features() - first);
+      adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), before, dstate,
+              cotangent);
+    }
+  }
   static const Parameters& checked(const Parameters& parameters) {
     parameters.check();
     if constexpr (N != dynamic) require_size("states of the parameters", N, parameters.states);

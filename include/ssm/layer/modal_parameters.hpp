@@ -3,6 +3,7 @@
 #include "ssm/core/array.hpp"
 #include "ssm/core/random.hpp"
 #include "ssm/hippo/diagonal.hpp"
+#include "ssm/layer/role.hpp"
 
 #include <optional>
 
@@ -44,6 +45,17 @@ struct ModalParameters {
         D(features),
         log_dt(features) {}
 
+  /// All arrays, in order: f(name, array, role).
+  template <class Self, class F>
+  static void each(Self& self, F&& f) {
+    f("A_re_log", self.A_re_log, Role::dynamics);
+    f("A_im", self.A_im, Role::dynamics);
+    f("B", self.B, Role::dynamics);
+    f("C", self.C, Role::ordinary);
+    f("D", self.D, Role::ordinary);
+    f("log_dt", self.log_dt, Role::dynamics);
+  }
+
   Index features() const noexcept { return log_dt.rows(); }
   /// Sets of A and B, n: features where each has its own.
   Index copies() const noexcept { return A_re_log.rows(); }
@@ -63,8 +75,8 @@ struct ModalParameters {
     return result;
   }
 
-  /// @throws as S4DParameters::check
-  void check() const {
+  /// @throws ShapeError if sizes disagree; DomainError if there is no feature or state
+  void check_sizes() const {
     const Index H = features(), M = modes_of(states);
     require_at_least("features", 1, H);
     require_at_least("states", 1, states);
@@ -76,6 +88,11 @@ struct ModalParameters {
     require_shape("C", C, H, M);
     require_shape("D", D, H);
     require_shape("log_dt", log_dt, H);
+  }
+  /// @throws as S4DParameters::check
+  void check() const {
+    check_sizes();
+    const Index H = features();
     require_finite("A_re_log", A_re_log);
     require_finite("A_im", A_im);
     require_finite("B", B);

@@ -32,6 +32,8 @@ template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalRecurrence {
   using Pack = simd::Pack<X, Arch>;
   static constexpr Index group = simd::group<X>;
+
+ public:
   /// Complex numbers side by side.
   struct Pair {
     Pack re, im;
@@ -41,8 +43,6 @@ class ModalRecurrence {
       return {fnma(a.im, b.im, a.re * b.re), fma(a.re, b.im, a.im * b.re)};
     }
   };
-
- public:
   /// Steps that run between two visits of u and y; the states settle after each block.
   static constexpr Index block = 64;
   /// Steps from which on dividing the state by B_bar is less work than multiplying u by it.
@@ -87,6 +87,15 @@ class ModalRecurrence {
   }
 
   Index rank() const noexcept { return rank_; }
+  Index modes() const noexcept { return modes_of(states()); }
+  /// Rows of a mode's coefficients: change, B_bar, C, then P_bar and Q_bar for each rank; real and imaginary parts.
+  Index rows() const noexcept { return fixed_rows + 4 * rank_; }
+  /// Coefficients of a group of features, (M, rows, lanes).
+  const X* coefficients(Index which) const noexcept { return &coefficients_(which, 0, 0); }
+  /// Which lanes of each mode keep, (M) bit masks.
+  const std::uint16_t* kept(Index which) const noexcept { return &kept_(which, 0); }
+  /// D of a group of features, (lanes).
+  const X* direct(Index which) const noexcept { return &D_(which, 0); }
 
   /// Features from `first`, a multiple of the group, as many as u has. u and y may be the same.      O(N R L) each
   void operator()(Index first, ConstSequence<T> u, Sequence<T> y, ModalState<X>& state) const noexcept {
@@ -150,8 +159,6 @@ class ModalRecurrence {
     return std::abs(B) < least ? Complex<double>(least) : B;
   }
   Index states() const noexcept { return N == dynamic ? states_ : N; }
-  Index modes() const noexcept { return modes_of(states()); }
-  Index rows() const noexcept { return fixed_rows + 4 * rank_; }
   X& at(Index h, Index n, Index which) noexcept { return coefficients_(h / group, n * rows() + which, h % group); }
   X at(Index h, Index n, Index which) const noexcept { return coefficients_(h / group, n * rows() + which, h % group); }
 

@@ -26,6 +26,13 @@ struct S4Parameters : detail::ModalParameters<T> {
       : detail::ModalParameters<T>(features, N, sets.value_or(features)),
         P(sets.value_or(features), modes_of(N), rank) {}
 
+  /// All arrays, in order: f(name, array, role).
+  template <class Self, class F>
+  static void each(Self& self, F&& f) {
+    detail::ModalParameters<T>::each(self, f);
+    f("P", self.P, Role::dynamics);
+  }
+
   /// R
   Index rank() const noexcept { return P.depth(); }
 
@@ -40,14 +47,20 @@ struct S4Parameters : detail::ModalParameters<T> {
     return result;
   }
 
+  /// @throws ShapeError if sizes disagree; DomainError if there is no feature or state, or the rank is above max_rank
+  void check_sizes() const {
+    detail::ModalParameters<T>::check_sizes();
+    if (rank() > max_rank)
+      throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", rank()));
+    detail::require_shape("P", P, this->copies(), modes_of(this->states), rank());
+  }
+
   /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, the
   /// rank
   ///         is above max_rank, or for an odd N mode 0 is not real
   void check() const {
     detail::ModalParameters<T>::check();
-    if (rank() > max_rank)
-      throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", rank()));
-    detail::require_shape("P", P, this->copies(), modes_of(this->states), rank());
+    check_sizes();
     detail::require_finite("P", P);
     if (this->states % 2 == 1)
       for (Index n = 0; n < this->copies(); ++n)
@@ -142,6 +155,28 @@ class S4 : public detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X
 
   /// R
   Index rank() const noexcept { return this->parameters().rank(); }
+
+  /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
+  /// @throws ShapeError if the gradient has other sizes
+  /// @note   O(H N R^2)
+  void parameters_vjp(const typename Base::Cotangent& cotangent, Parameters& gradient) const {
+    gradient.check_sizes();
+    for (Index h = 0; h < this->features(); ++h) {
+      const DplrSystem<double> system = this->parameters().system(h);
+      const Index M = system.modes(), R = system.rank(), set = this->parameters().copy_of(h);
+      DplrSystem<double> dsystem{system.states, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, R),
+                                 Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
+      double ddt = 0;
+      discretize_vjp(Bilinear{}, system, this->dt(h), this->discrete_cotangent(h, cotangent, gradient), dsystem, ddt);
+      this->add_gradient(h, dsystem.Lambda, dsystem.B, dsystem.C, ddt, gradient);
+      for (Index n = 0; n < M; ++n)
+        for (Index r = 0; r < R; ++r) {
+          auto& dP = gradient.P(set, n, r);
+          dP += Complex<T>(dsystem.P(n, r));
+          if (multiplicity(n, system.states) == 1) dP = dP.real();
+        }
+    }
+  }
 
   /// What a convolution asks for; see detail::Featurewise. @{
   Vector<double> kernel(Index h, Index length) const { return kernel::krylov_by_blocks(dense(discrete(h)), length); }

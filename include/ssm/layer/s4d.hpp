@@ -86,6 +86,9 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   template <ModalMethod Method>
   S4D(const Parameters& parameters, Method method, Sampling sampling = {})
       : Base(parameters, 0, sampling),
+        discretize_vjp_([](const DiagonalSystem<double>& system, const Vector<double>& dt,
+                           const DiscreteDiagonalSystem<double>& discrete, DiagonalSystem<double>& dsystem,
+                           Vector<double>& ddt) { discretize_vjp(Method{}, system, dt, discrete, dsystem, ddt); }),
         Lambda_bar_(this->features(), modes_of(this->states())),
         B_bar_(this->features(), modes_of(this->states())) {
     for (Index h = 0; h < this->features(); ++h) {
@@ -99,6 +102,24 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   }
   /// By the default method.
   explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
+
+  /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
+  /// @throws ShapeError if the gradient has other sizes
+  /// @note   O(H N)
+  void parameters_vjp(const typename Base::Cotangent& cotangent, Parameters& gradient) const {
+    gradient.check_sizes();
+    for (Index h = 0; h < this->features(); ++h) {
+      const DiscreteDplrSystem<double> found = this->discrete_cotangent(h, cotangent, gradient);
+      const DiagonalSystem<double> system = this->parameters().system(h);
+      DiagonalSystem<double> dsystem{system.states, Vector<Complex<double>>::Zero(system.modes()),
+                                     Matrix<Complex<double>>::Zero(system.modes(), 1),
+                                     Matrix<Complex<double>>::Zero(1, system.modes())};
+      Vector<double> ddt = Vector<double>::Zero(system.modes());
+      discretize_vjp_(system, Vector<double>::Constant(system.modes(), this->dt(h)),
+                      {system.states, found.Delta, found.B_bar, found.C}, dsystem, ddt);
+      this->add_gradient(h, dsystem.Lambda, dsystem.B.col(0), dsystem.C.row(0), ddt.sum(), gradient);
+    }
+  }
 
   /// What a convolution asks for; see detail::Featurewise. @{
   Vector<double> kernel(Index h, Index length) const { return kernel::vandermonde(discrete(h), length); }
@@ -147,6 +168,9 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
     return system;
   }
 
+  // the method's
+  void (*discretize_vjp_)(const DiagonalSystem<double>&, const Vector<double>&, const DiscreteDiagonalSystem<double>&,
+                          DiagonalSystem<double>&, Vector<double>&);
   Array<Complex<double>> Lambda_bar_, B_bar_;  // (H, M)
 };
 

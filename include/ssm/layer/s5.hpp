@@ -60,7 +60,8 @@ class S5 {
   S5(const Parameters& parameters, [[maybe_unused]] Method method, Sampling sampling = {})
       : parameters_(parameters),
         rate_(sampling.rate),
-        discretize_([](Complex<double> z) { return discretize_mode(Method{}, z); }) {
+        discretize_([](Complex<double> z) { return discretize_mode(Method{}, z); }),
+        slope_([](Complex<double> z) { return mode_slope(Method{}, z); }) {
     parameters_.check();
     if constexpr (P != dynamic) detail::require_size("states of the parameters", P, parameters_.states);
     detail::require_positive("rate", rate_);
@@ -181,6 +182,96 @@ class S5 {
       response(0, h) += parameters_.D(h);
     }
     return response;
+  }
+
+  /// Derivatives by what the layer runs with: see TrainableSSMLayer. In terms of
+  ///
+  ///     v_k = gain_k (B u)_k,   x_k = A_bar_k x_{k-1} + v_k,   A_bar_k = A_bar(z_k),   z_k = interval_k dt Lambda
+  struct Cotangent {
+    Array<T> B;            ///< of [Re B, Im B]                              (H, 2 S)
+    Array<T> C;            ///< of [2 Re C; -2 Im C], as often as counted    (2 S, H)
+    Array<T> D;            ///< (H)
+    Array<double> Lambda;  ///< real parts, imaginary parts                  (2, S)
+    Array<double> dt;      ///< (S)
+
+    /// Of other sequences, added.
+    Cotangent& operator+=(const Cotangent& other) {
+      const auto add = [](auto& to, const auto& from) {
+        for (Index i = 0; i < to.size(); ++i) to.data()[i] += from.data()[i];
+      };
+      add(B, other.B);
+      add(C, other.C);
+      add(D, other.D);
+      add(Lambda, other.Lambda);
+      add(dt, other.dt);
+      return *this;
+    }
+  };
+  /// Of no sequence.
+  Cotangent cotangent() const {
+    return {Array<T>(features(), 2 * modes()), Array<T>(2 * modes(), features()), Array<T>(features()),
+            Array<double>(2, modes()), Array<double>(modes())};
+  }
+  /// Of a sequence from rest whose final state nobody used.
+  /// @param u           input                     (L, H)
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  /// @note              O(L P H), about three times `forward`
+  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
+    State rest = initial_state(), nobody = initial_state();
+    forward_vjp(u, rest, dy, nobody, du, cotangent);
+  }
+  /// Of a sequence from a state. The states before each tile are made first, then tiles run backwards.
+  /// @param u           input                     (L, H)
+  /// @param before      the state before step 0
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param dstate      cotangent of the state after the last step; becomes that of `before`
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                   Cotangent& cotangent) const {
+    backwards(u, {}, before, dy, dstate, du, {}, cotangent);
+  }
+  /// Of a sequence of uneven samples.
+  /// @param u            input                     (L, H)
+  /// @param intervals    as `forward` was given    (L)
+  /// @param before       the state before step 0
+  /// @param dy           cotangent of the output   (L, H)
+  /// @param dstate       cotangent of the state after the last step; becomes that of `before`
+  /// @param du           += cotangent of u         (L, H)     not dy's memory
+  /// @param dintervals   += cotangent of intervals (L), or empty where nobody asks
+  /// @param cotangent    += that of the layer's discrete numbers
+  /// @throws             ShapeError if the sizes disagree
+  void forward_vjp(ConstSequence<T> u, std::span<const T> intervals, const State& before, ConstSequence<T> dy,
+                   State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) const {
+    detail::require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
+    if (!dintervals.empty())
+      detail::require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
+    backwards(u, intervals, before, dy, dstate, du, dintervals, cotangent);
+  }
+  /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it. A clipped real
+  /// part has none.
+  /// @throws ShapeError if the gradient has other sizes
+  /// @note   O(P H)
+  void parameters_vjp(const Cotangent& cotangent, Parameters& gradient) const {
+    gradient.check_sizes();
+    const Index S = modes();
+    for (Index s = 0; s < S; ++s) {
+      const auto count = static_cast<T>(parameters_.count(s));
+      const bool real = parameters_.spectrum == Spectrum::half && multiplicity(s, parameters_.states) == 1;
+      for (Index h = 0; h < features(); ++h) {
+        gradient.B(s, h) += Complex<T>(cotangent.B(h, s), real ? T(0) : cotangent.B(h, S + s));
+        gradient.C(h, s) += Complex<T>(count * cotangent.C(s, h), real ? T(0) : -count * cotangent.C(S + s, h));
+      }
+      if (!(parameters_.Lambda_re(s) > parameters_.Lambda_re_max))
+        gradient.Lambda_re(s) += static_cast<T>(cotangent.Lambda(0, s));
+      if (!real) gradient.Lambda_im(s) += static_cast<T>(cotangent.Lambda(1, s));
+      gradient.log_dt(gradient.log_dt.rows() == 1 ? 0 : s) += static_cast<T>(time_(0, s) * cotangent.dt(s));
+    }
+    for (Index h = 0; h < features(); ++h) gradient.D(h) += cotangent.D(h);
   }
 
   /// Buffers of one thread: a tile of states, and the packing of its matrix products.
@@ -304,6 +395,119 @@ class S5 {
     work.out_.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.states_.data(), 2 * S}, {y.data(), y.stride()});
   }
 
+  /// Sums of lambda conj(x_{k-1}) and of lambda conj(B u), over steps of one length.
+  struct StepSums {
+    Array<X> A_re, A_im, gain_re, gain_im;
+  };
+  /// What the sums say of Lambda and dt; returns the cotangent of the interval that the steps had in common.
+  double add_steps(double interval, const StepSums& sums, Cotangent& cotangent) const {
+    double dinterval = 0;
+    for (Index s = 0; s < modes(); ++s) {
+      const double dt = interval * time_(0, s);
+      const auto number = [s](const Array<X>& re, const Array<X>& im) {
+        return Complex<double>(static_cast<double>(re(s)), static_cast<double>(im(s)));
+      };
+      // what is driven goes through gain dt: B_bar of a mode whose B is 1
+      const Complex<double> z = dt * Lambda(s), dA = number(sums.A_re, sums.A_im),
+                            dgain = number(sums.gain_re, sums.gain_im);
+      const ModeSlope<double> slope = slope_(z);
+      const Complex<double> dz = std::conj(slope.A_bar) * dA + std::conj(dt * slope.gain) * dgain;
+      const double ddt = (std::conj(discretize_(z).gain) * dgain + std::conj(Lambda(s)) * dz).real();
+      cotangent.Lambda(0, s) += dt * dz.real();
+      cotangent.Lambda(1, s) += dt * dz.imag();
+      cotangent.dt(s) += interval * ddt;
+      dinterval += time_(0, s) * ddt;
+    }
+    return dinterval;
+  }
+  void backwards(ConstSequence<T> u, std::span<const T> intervals, const State& before, ConstSequence<T> dy,
+                 State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) const {
+    check(u, dy, before);
+    check(u, du, dstate);
+    const Index S = modes(), H = features(), L = u.length(), steps = std::clamp<Index>(L, 1, tile()),
+                tiles = (L + steps - 1) / steps;
+    using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    using View = Eigen::Map<const Rows, 0, Eigen::OuterStride<>>;
+    const Eigen::Map<const Rows> B(B_.data(), H, 2 * S), C(C_.data(), 2 * S, H);
+    Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
+    Workspace work(*this, steps);
+    Rows driven(steps, 2 * S), lambda(steps, 2 * S);
+    Array<X> own(coefficients, S);
+    const auto step_of = [&](Index k) -> const X* {
+      if (intervals.empty()) return step_.data();
+      make_step(static_cast<double>(intervals[static_cast<std::size_t>(k)]), 0, S, own.data());
+      return own.data();
+    };
+    std::vector<State> starts{before};
+    for (Index i = 0; i + 1 < tiles; ++i) {
+      State state = starts.back();
+      drive(u.block(i * steps, steps), work);
+      scan_tile(steps, intervals.empty() ? nullptr : intervals.data() + i * steps, state, work);
+      starts.push_back(std::move(state));
+    }
+    StepSums sums{Array<X>(S), Array<X>(S), Array<X>(S), Array<X>(S)};
+    for (Index i = tiles - 1; i >= 0; --i) {
+      const Index from = i * steps, count = std::min(steps, L - from);
+      const auto view = [&](ConstSequence<T> all) {
+        return View(all.data() + from * all.stride(), count, H, Eigen::OuterStride<>(all.stride()));
+      };
+      const View u_tile = view(u), dy_tile = view(dy);
+      Eigen::Map<Rows, 0, Eigen::OuterStride<>> du_tile(du.data() + from * du.stride(), count, H,
+                                                        Eigen::OuterStride<>(du.stride()));
+      drive(u.block(from, count), work);
+      std::copy_n(work.states_.data(), count * 2 * S, driven.data());
+      const State& start = starts[static_cast<std::size_t>(i)];
+      State state = start;
+      scan_tile(count, intervals.empty() ? nullptr : intervals.data() + from, state, work);
+      const Eigen::Map<const Rows> x(work.states_.data(), count, 2 * S);
+      dC.noalias() += x.transpose() * dy_tile;
+      lambda.topRows(count).noalias() = dy_tile * C.transpose();
+      for (Index k = count - 1; k >= 0; --k) {
+        const X* const step = step_of(from + k);
+        const X *const a = step, *const b = step + S, *const gain_re = step + 2 * S, *const gain_im = step + 3 * S,
+                       *const keep = step + 4 * S;
+        T* const v = driven.data() + k * 2 * S;
+        T* const l = lambda.data() + k * 2 * S;
+        const T* const last = k > 0 ? work.states_.row(k - 1).data() : nullptr;
+        for (Index s = 0; s < S; ++s) {
+          const X re = static_cast<X>(l[s]) + dstate.re(s), im = static_cast<X>(l[S + s]) + dstate.im(s);
+          const X x_re = last != nullptr ? static_cast<X>(last[s]) : start.re(s),
+                  x_im = last != nullptr ? static_cast<X>(last[S + s]) : start.im(s);
+          const X v_re = static_cast<X>(v[s]), v_im = static_cast<X>(v[S + s]);
+          sums.A_re(s) += re * x_re + im * x_im;
+          sums.A_im(s) += im * x_re - re * x_im;
+          sums.gain_re(s) += re * v_re + im * v_im;
+          sums.gain_im(s) += im * v_re - re * v_im;
+          l[s] = static_cast<T>(gain_re[s] * re + gain_im[s] * im);  // conj(gain) lambda: the cotangent of B u
+          l[S + s] = static_cast<T>(gain_re[s] * im - gain_im[s] * re);
+          dstate.re(s) = keep[s] * re + (a[s] * re + b[s] * im);
+          dstate.im(s) = keep[s] * im + (a[s] * im - b[s] * re);
+        }
+        if (!intervals.empty()) {
+          const double found =
+              add_steps(static_cast<double>(intervals[static_cast<std::size_t>(from + k)]), sums, cotangent);
+          if (!dintervals.empty()) dintervals[static_cast<std::size_t>(from + k)] += static_cast<T>(found);
+          clear(sums);
+        }
+      }
+      if (intervals.empty()) {
+        add_steps(1, sums, cotangent);
+        clear(sums);
+      }
+      dB.noalias() += u_tile.transpose() * lambda.topRows(count);
+      du_tile.noalias() += lambda.topRows(count) * B.transpose();
+      for (Index k = 0; k < count; ++k)
+        for (Index h = 0; h < H; ++h) {
+          cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
+          du_tile(k, h) += parameters_.D(h) * dy_tile(k, h);
+        }
+    }
+  }
+  static void clear(StepSums& sums) {
+    for (Array<X>* const each : {&sums.A_re, &sums.A_im, &sums.gain_re, &sums.gain_im})
+      std::fill(each->begin(), each->end(), X(0));
+  }
+
   void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {
     const Index S = modes(), H = features();
     assert(static_cast<Index>(u_k.size()) == H && static_cast<Index>(y_k.size()) == H);
@@ -341,6 +545,7 @@ class S5 {
   Parameters parameters_;
   double rate_;
   DiscreteMode<double> (*discretize_)(Complex<double>);  // the method
+  ModeSlope<double> (*slope_)(Complex<double>);          // the same
   Array<X> step_;                                        // (5, S): the layer's own step
   Array<double> time_;                                   // (3, S): dt, Re Lambda, Im Lambda
   Array<T> B_;                                           // (H, 2 S): Re B, Im B

@@ -3,6 +3,7 @@
 #include "ssm/core/array.hpp"
 #include "ssm/core/random.hpp"
 #include "ssm/hippo/nplr.hpp"
+#include "ssm/layer/role.hpp"
 #include "ssm/system/diagonal.hpp"
 
 #include <concepts>
@@ -83,6 +84,17 @@ struct S5Parameters {
         D(features),
         log_dt(steps == Steps::one_each ? kept_of(P, kept) : 1) {}
 
+  /// All arrays, in order: f(name, array, role).
+  template <class Self, class F>
+  static void each(Self& self, F&& f) {
+    f("Lambda_re", self.Lambda_re, Role::dynamics);
+    f("Lambda_im", self.Lambda_im, Role::dynamics);
+    f("B", self.B, Role::dynamics);
+    f("C", self.C, Role::ordinary);
+    f("D", self.D, Role::ordinary);
+    f("log_dt", self.log_dt, Role::dynamics);
+  }
+
   /// H
   Index features() const noexcept { return D.rows(); }
   /// S
@@ -99,10 +111,8 @@ struct S5Parameters {
   /// Time step of mode s, before the rate.     s
   double dt(Index s) const { return std::exp(static_cast<double>(log_dt(log_dt.rows() == 1 ? 0 : s))); }
 
-  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or mode
-  /// 0
-  ///         of half an odd spectrum is not real
-  void check() const {
+  /// @throws ShapeError if sizes disagree; DomainError if there is no feature or state
+  void check_sizes() const {
     const Index H = features(), S = modes();
     detail::require_at_least("features", 1, H);
     detail::require_at_least("states", 1, states);
@@ -112,6 +122,13 @@ struct S5Parameters {
     detail::require_shape("C", C, H, S);
     detail::require_shape("D", D, H);
     if (log_dt.rows() != 1) detail::require_shape("log_dt", log_dt, S);
+  }
+  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or mode
+  /// 0
+  ///         of half an odd spectrum is not real
+  void check() const {
+    check_sizes();
+    const Index H = features();
     detail::require_finite("Lambda_re", Lambda_re);
     detail::require_finite("Lambda_im", Lambda_im);
     detail::require_finite("B", B);

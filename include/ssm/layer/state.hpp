@@ -40,6 +40,8 @@ class ModalState {
   std::span<const X> values() const noexcept { return lanes_.values(); }
   /// Those of one group of features, (M, 2 lanes): real parts, then imaginary ones.
   X* group(Index which) noexcept { return lanes_.row(which).data(); }
+  /// Those of one group of features, (M, 2 lanes): real parts, then imaginary ones.
+  const X* group(Index which) const noexcept { return lanes_.row(which).data(); }
 
   /// By value.
   friend bool operator==(const ModalState&, const ModalState&) = default;

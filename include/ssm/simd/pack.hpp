@@ -4,7 +4,9 @@
 
 #include <xsimd/xsimd.hpp>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <type_traits>
@@ -40,6 +42,8 @@ class Pack {
   using Bool = typename Batch::batch_bool_type;
 
  public:
+  /// Of the numbers.
+  using Scalar = T;
   /// How many.
   static constexpr Index size = static_cast<Index>(Batch::size);
 
@@ -64,6 +68,15 @@ class Pack {
   friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fma(a.batch_, b.batch_, c.batch_)); }
   /// c - a b, rounded once where the machine can.
   friend Pack fnma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fnma(a.batch_, b.batch_, c.batch_)); }
+
+  /// The larger one.
+  friend Pack max(Pack a, Pack b) noexcept { return Pack(xsimd::max(a.batch_, b.batch_)); }
+  /// e^a
+  friend Pack exp(Pack a) noexcept { return Pack(xsimd::exp(a.batch_)); }
+  /// tanh a
+  friend Pack tanh(Pack a) noexcept { return Pack(xsimd::tanh(a.batch_)); }
+  /// erf a
+  friend Pack erf(Pack a) noexcept { return Pack(xsimd::erf(a.batch_)); }
 
   /// Some of the numbers.
   class Mask {
@@ -104,6 +117,8 @@ class Pack {
 template <std::floating_point T>
 class Pack<T, scalar> {
  public:
+  /// Of the number.
+  using Scalar = T;
   /// 1
   static constexpr Index size = 1;
 
@@ -128,6 +143,15 @@ class Pack<T, scalar> {
   friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(a.value_ * b.value_ + c.value_); }
   /// c - a b
   friend Pack fnma(Pack a, Pack b, Pack c) noexcept { return Pack(c.value_ - a.value_ * b.value_); }
+
+  /// The larger one.
+  friend Pack max(Pack a, Pack b) noexcept { return Pack(std::max(a.value_, b.value_)); }
+  /// e^a
+  friend Pack exp(Pack a) noexcept { return Pack(std::exp(a.value_)); }
+  /// tanh a
+  friend Pack tanh(Pack a) noexcept { return Pack(std::tanh(a.value_)); }
+  /// erf a
+  friend Pack erf(Pack a) noexcept { return Pack(std::erf(a.value_)); }
 
   /// The number or not.
   class Mask {

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "ssm/layer/concept.hpp"
+#include "ssm/layer/role.hpp"
+
+namespace ssm {
+
+/// A layer with derivatives by hand: vector-Jacobian products, which add to what is there.
+///
+/// - `cotangent()` is zero: derivatives by the layer's discrete numbers, which any number of sequences add to
+///   (`forward_vjp`), and other cotangents (`+=`), before they are turned once into those of what is stored.
+/// - `forward_vjp(u, dy, du, cotangent)`: of a sequence from rest whose final state nobody used.
+/// - `forward_vjp(u, before, dy, dstate, du, cotangent)`: of a sequence from the state `before`; `dstate` is the
+///   cotangent of the final state and becomes that of `before`.
+/// - `parameters_vjp(cotangent, gradient)`: adds to the gradient of every stored number. A complex number's is
+///   dL/dRe + i dL/dIm.
+///
+/// `Parameters::each` names the arrays; a gradient is `Parameters` of the same sizes, made zero by `zero`.
+template <class L>
+concept TrainableSSMLayer = SSMLayer<L> && std::copyable<typename L::Cotangent> &&
+    requires(const L layer, typename L::Cotangent cotangent, typename L::Parameters gradient, typename L::State state,
+             ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> du) {
+  { layer.cotangent() } -> std::same_as<typename L::Cotangent>;
+  {cotangent += cotangent};
+  {layer.forward_vjp(u, u, du, cotangent)};
+  {layer.forward_vjp(u, state, u, state, du, cotangent)};
+  {layer.parameters_vjp(cotangent, gradient)};
+  { layer.parameters() } -> std::convertible_to<const typename L::Parameters&>;
+  L::Parameters::each(gradient, [](const char*, auto&, Role) {});
+};
+
+/// Parameters of the same sizes, all numbers 0: where a gradient begins.
+template <class Parameters>
+Parameters zero(Parameters parameters) {
+  Parameters::each(parameters, [](const char*, auto& array, Role) {
+    std::fill(array.begin(), array.end(), std::remove_cvref_t<decltype(*array.begin())>(0));
+  });
+  return parameters;
+}
+
+/// One sequence's derivatives at once.
+///
+/// @param layer      any TrainableSSMLayer
+/// @param u          input of `forward`                                            (L, H)
+/// @param before     the state before step 0
+/// @param dy         cotangent of the output                                       (L, H)
+/// @param dstate     cotangent of the state after the last step; becomes that of `before`
+/// @param du         += cotangent of u                                             (L, H)
+/// @param gradient   += cotangents of the parameters
+/// @throws           ShapeError if the sizes disagree
+template <TrainableSSMLayer Layer>
+void forward_vjp(const Layer& layer, ConstSequence<typename Layer::Scalar> u, const typename Layer::State& before,
+                 ConstSequence<typename Layer::Scalar> dy, typename Layer::State& dstate,
+                 Sequence<typename Layer::Scalar> du, typename Layer::Parameters& gradient) {
+  auto cotangent = layer.cotangent();
+  layer.forward_vjp(u, before, dy, dstate, du, cotangent);
+  layer.parameters_vjp(cotangent, gradient);
+}
+
+}  // namespace ssm

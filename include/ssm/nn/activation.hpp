@@ -1,0 +1,166 @@
+#pragma once
+
+#include "ssm/core/error.hpp"
+#include "ssm/simd/pack.hpp"
+
+#include <numbers>
+#include <span>
+
+/// What stands between the layers of a deep model; each with its derivative below it, which adds to what is there.
+namespace ssm::nn {
+
+namespace detail {
+
+/// The same number everywhere.
+template <class Pack>
+Pack constant(double value) noexcept {
+  return Pack(static_cast<typename Pack::Scalar>(value));
+}
+
+}  // namespace detail
+
+/// 1 / (1 + e^-x)
+struct Sigmoid {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    return detail::constant<Pack>(1) / (detail::constant<Pack>(1) + exp(detail::constant<Pack>(0) - x));
+  }
+  /// f'(x)
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    const Pack s = value(x);
+    return s * (detail::constant<Pack>(1) - s);
+  }
+};
+
+/// x / (1 + e^-x), also called swish.
+struct Silu {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    return x * Sigmoid::value(x);
+  }
+  /// f'(x)
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    const Pack s = Sigmoid::value(x);
+    return s * (detail::constant<Pack>(1) + x * (detail::constant<Pack>(1) - s));
+  }
+};
+
+/// tanh x
+struct Tanh {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    return tanh(x);
+  }
+  /// f'(x)
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    const Pack t = tanh(x);
+    return detail::constant<Pack>(1) - t * t;
+  }
+};
+
+/// max(x, 0)
+struct Relu {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    return max(x, detail::constant<Pack>(0));
+  }
+  /// f'(x), 0 at 0
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    return max(x, detail::constant<Pack>(0)) /
+           max(max(x, detail::constant<Pack>(0) - x), Pack(std::numeric_limits<typename Pack::Scalar>::min()));
+  }
+};
+
+/// x Phi(x), Phi the normal distribution: Hendrycks, Gimpel 2016, arXiv:1606.08415.
+struct Gelu {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    return x * distribution(x);
+  }
+  /// f'(x) = Phi(x) + x phi(x)
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    constexpr double density = 0.39894228040143267794;  // of the normal distribution at 0
+    return fma(x * detail::constant<Pack>(density), exp(detail::constant<Pack>(-0.5) * x * x), distribution(x));
+  }
+
+ private:
+  template <class Pack>
+  static Pack distribution(Pack x) noexcept {
+    return fma(detail::constant<Pack>(0.5), erf(x * detail::constant<Pack>(std::numbers::sqrt2 / 2)),
+               detail::constant<Pack>(0.5));
+  }
+};
+
+/// x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): the form of the same paper that flax takes.
+struct TanhGelu {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    return detail::constant<Pack>(0.5) * x * (detail::constant<Pack>(1) + tanh(inner(x)));
+  }
+  /// f'(x)
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    const Pack t = tanh(inner(x)), d = detail::constant<Pack>(scale) *
+                                       fma(detail::constant<Pack>(3 * cubic), x * x, detail::constant<Pack>(1));
+    return detail::constant<Pack>(0.5) * (detail::constant<Pack>(1) + t + x * (detail::constant<Pack>(1) - t * t) * d);
+  }
+
+ private:
+  static constexpr double scale = 0.79788456080286535588, cubic = 0.044715;
+  template <class Pack>
+  static Pack inner(Pack x) noexcept {
+    return detail::constant<Pack>(scale) * x * fma(detail::constant<Pack>(cubic), x * x, detail::constant<Pack>(1));
+  }
+};
+
+namespace detail {
+
+/// f(pack type, position) for packs of numbers, then for what is left one by one.
+template <std::floating_point T, class Arch, class F>
+void for_each_pack(Index size, F f) noexcept {
+  constexpr Index lanes = simd::Pack<T, Arch>::size;
+  Index i = 0;
+  for (; i + lanes <= size; i += lanes) f.template operator()<simd::Pack<T, Arch>>(i);
+  for (; i < size; ++i) f.template operator()<simd::Pack<T, simd::scalar>>(i);
+}
+
+}  // namespace detail
+
+/// y = f(x), number by number.
+/// @param f   Relu, Sigmoid, Silu, Tanh, Gelu, TanhGelu
+/// @param x   input
+/// @param y   output; may be x
+/// @throws    ShapeError unless both have one size
+template <class F, std::floating_point T, class Arch = simd::native>
+void activate(F f, std::span<const T> x, std::span<T> y) {
+  ssm::detail::require_size("numbers of y", static_cast<Index>(x.size()), static_cast<Index>(y.size()));
+  detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()),
+                                 [&]<class Pack>(Index i) { f.value(Pack::load(x.data() + i)).store(y.data() + i); });
+}
+/// dx += f'(x) dy
+/// @param f    the function
+/// @param x    input
+/// @param dy   cotangent of the output
+/// @param dx   += cotangent of x; not the memory of dy
+/// @throws     ShapeError unless all have one size
+template <class F, std::floating_point T, class Arch = simd::native>
+void activate_vjp(F f, std::span<const T> x, std::span<const T> dy, std::span<T> dx) {
+  ssm::detail::require_size("numbers of dy", static_cast<Index>(x.size()), static_cast<Index>(dy.size()));
+  ssm::detail::require_size("numbers of dx", static_cast<Index>(x.size()), static_cast<Index>(dx.size()));
+  detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()), [&]<class Pack>(Index i) {
+    fma(f.slope(Pack::load(x.data() + i)), Pack::load(dy.data() + i), Pack::load(dx.data() + i)).store(dx.data() + i);
+  });
+}
+
+}  // namespace ssm::nn

@@ -1,0 +1,108 @@
+#pragma once
+
+#include "ssm/core/array.hpp"
+#include "ssm/core/random.hpp"
+#include "ssm/core/sequence.hpp"
+#include "ssm/layer/role.hpp"
+
+namespace ssm::nn {
+
+namespace detail {
+
+template <class T>
+using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+/// A sequence as Eigen sees it.
+template <class T>
+auto view(SequenceView<T> x) {
+  using Stored = std::conditional_t<std::is_const_v<T>, const Rows<std::remove_const_t<T>>, Rows<T>>;
+  return Eigen::Map<Stored, 0, Eigen::OuterStride<>>(x.data(), x.length(), x.features(),
+                                                     Eigen::OuterStride<>(x.stride()));
+}
+template <class T>
+auto view(const Array<T>& x) {
+  return Eigen::Map<const Rows<T>>(x.data(), x.rows(), x.columns());
+}
+template <class T>
+auto view(Array<T>& x) {
+  return Eigen::Map<Rows<T>>(x.data(), x.rows(), x.columns());
+}
+
+}  // namespace detail
+
+/// What a linear map stores.
+template <std::floating_point T>
+struct Linear {
+  Array<T> W;  ///< (O, I)
+  Array<T> b;  ///< (O)
+
+  Linear() = default;
+  /// Zeros of these sizes.
+  Linear(Index inputs, Index outputs) : W(outputs, inputs), b(outputs) {}
+  /// Uniform within +- 1/sqrt(inputs), as PyTorch draws them.
+  Linear(Index inputs, Index outputs, Random& random) : Linear(inputs, outputs) {
+    const double bound = 1 / std::sqrt(static_cast<double>(inputs));
+    for (auto& value : W) value = static_cast<T>(random.uniform(-bound, bound));
+    for (auto& value : b) value = static_cast<T>(random.uniform(-bound, bound));
+  }
+
+  /// I
+  Index inputs() const noexcept { return W.columns(); }
+  /// O
+  Index outputs() const noexcept { return W.rows(); }
+  /// All arrays, in order: f(name, array, role).
+  template <class Self, class F>
+  static void each(Self& self, F&& f) {
+    f("W", self.W, Role::ordinary);
+    f("b", self.b, Role::ordinary);
+  }
+};
+
+/// y = x W^T + b, row by row.
+/// @param map   W (O, I), b (O)
+/// @param x     input     (L, I)
+/// @param y     output    (L, O)
+/// @throws      ShapeError if the sizes disagree
+/// @note        O(L I O), by Eigen
+template <std::floating_point T>
+void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
+  ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
+  ssm::detail::require_size("features of a linear map's output", map.outputs(), y.features());
+  ssm::detail::require_size("length of y (that of x is expected)", x.length(), y.length());
+  auto out = detail::view(y);
+  out.noalias() = detail::view(x) * detail::view(map.W).transpose();
+  out.rowwise() += detail::view(map.b).col(0).transpose();
+}
+/// One row. Neither throws nor allocates.
+template <std::floating_point T>
+void linear(const Linear<T>& map, std::span<const T> x, std::span<T> y) noexcept {
+  Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>> out(y.data(), map.outputs());
+  const Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>> in(x.data(), map.inputs());
+  for (Index o = 0; o < map.outputs(); ++o)
+    out(o) =
+        map.b(o) + Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>(map.W.row(o).data(), map.inputs()).dot(in);
+}
+/// dx += dy W,   dW += dy^T x,   db += sum of dy.
+/// @param map        W (O, I), b (O)
+/// @param x          input                     (L, I)
+/// @param dy         cotangent of the output   (L, O)
+/// @param dx         += cotangent of x         (L, I)
+/// @param gradient   += cotangents of W and b
+/// @throws           ShapeError if the sizes disagree
+template <std::floating_point T>
+void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Linear<T>& gradient) {
+  ssm::detail::require_size("features of dx", map.inputs(), dx.features());
+  ssm::detail::require_size("length of dx (that of dy is expected)", dy.length(), dx.length());
+  linear_vjp(map, x, dy, gradient);
+  detail::view(dx).noalias() += detail::view(dy) * detail::view(map.W);
+}
+/// The same where nobody asks for dx.
+template <std::floating_point T>
+void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, Linear<T>& gradient) {
+  ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
+  ssm::detail::require_size("features of dy", map.outputs(), dy.features());
+  ssm::detail::require_size("length of dy (that of x is expected)", x.length(), dy.length());
+  detail::view(gradient.W).noalias() += detail::view(dy).transpose() * detail::view(x);
+  detail::view(gradient.b).col(0) += detail::view(dy).colwise().sum().transpose();
+}
+
+}  // namespace ssm::nn

@@ -1,0 +1,311 @@
+#pragma once
+
+#include "ssm/nn/linear.hpp"
+
+namespace ssm::nn {
+
+/// What every normalization stores: a scale and a shift for each feature, and for a batch's also its running
+/// statistics.
+template <std::floating_point T>
+struct Norm {
+  Array<T> weight;        ///< (H)
+  Array<T> bias;          ///< (H)
+  Array<T> running_mean;  ///< (H), batch norm's; else (0)
+  Array<T> running_var;   ///< (H), batch norm's; else (0)
+
+  Norm() = default;
+  /// That which changes nothing but mean and variance.
+  explicit Norm(Index features, bool running = false)
+      : weight(features), bias(features), running_mean(running ? features : 0), running_var(running ? features : 0) {
+    std::fill(weight.begin(), weight.end(), T(1));
+    std::fill(running_var.begin(), running_var.end(), T(1));
+  }
+
+  /// H
+  Index features() const noexcept { return weight.rows(); }
+  /// Whether it is a batch's.
+  bool running() const noexcept { return running_mean.rows() > 0; }
+  /// All arrays, in order: f(name, array, role).
+  template <class Self, class F>
+  static void each(Self& self, F&& f) {
+    f("weight", self.weight, Role::ordinary);
+    f("bias", self.bias, Role::ordinary);
+    if (!self.running()) return;
+    f("running_mean", self.running_mean, Role::statistic);
+    f("running_var", self.running_var, Role::statistic);
+  }
+};
+
+namespace detail {
+
+template <class T>
+void require_norm(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> y) {
+  ssm::detail::require_same_shape<T>(x, y, norm.features());
+}
+/// Mean and 1/sqrt(variance + epsilon) of a row.
+template <class T>
+std::pair<T, T> moments(std::span<const T> row, T epsilon) {
+  const Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>> x(row.data(), static_cast<Index>(row.size()));
+  const T mean = x.mean();
+  return {mean, T(1) / std::sqrt((x - mean).square().mean() + epsilon)};
+}
+
+}  // namespace detail
+
+/// Layer norm: over the features of every step, y = (x - mean)/sqrt(var + epsilon) weight + bias.
+///
+/// Ba, Kiros, Hinton 2016, arXiv:1607.06450.
+///
+/// @param norm      weight (H), bias (H)
+/// @param x         input      (L, H)
+/// @param y         output     (L, H)     may be x
+/// @param epsilon   is added to the variance
+/// @throws          ShapeError if the sizes disagree
+template <std::floating_point T>
+void layer_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(1e-5)) {
+  detail::require_norm<T>(norm, x, y);
+  for (Index k = 0; k < x.length(); ++k) {
+    const auto [mean, scale] = detail::moments<T>(x.row(k), epsilon);
+    for (Index h = 0; h < x.features(); ++h) y(k, h) = (x(k, h) - mean) * scale * norm.weight(h) + norm.bias(h);
+  }
+}
+/// @param norm       weight (H), bias (H)
+/// @param x          input                     (L, H)
+/// @param dy         cotangent of the output   (L, H)
+/// @param dx         += cotangent of x         (L, H)
+/// @param gradient   += cotangents of weight and bias
+/// @param epsilon    as above
+/// @throws           ShapeError if the sizes disagree
+template <std::floating_point T>
+void layer_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Norm<T>& gradient,
+                    T epsilon = T(1e-5)) {
+  detail::require_norm<T>(norm, x, dy);
+  detail::require_norm<T>(norm, x, dx);
+  const Index H = x.features();
+  for (Index k = 0; k < x.length(); ++k) {
+    const auto [mean, scale] = detail::moments<T>(x.row(k), epsilon);
+    T sum = 0, along = 0;  // of dy weight, and of that times the normalized x
+    for (Index h = 0; h < H; ++h) {
+      const T z = (x(k, h) - mean) * scale, d = dy(k, h) * norm.weight(h);
+      gradient.weight(h) += dy(k, h) * z;
+      gradient.bias(h) += dy(k, h);
+      sum += d;
+      along += d * z;
+    }
+    sum /= static_cast<T>(H);
+    along /= static_cast<T>(H);
+    for (Index h = 0; h < H; ++h)
+      dx(k, h) += scale * (dy(k, h) * norm.weight(h) - sum - (x(k, h) - mean) * scale * along);
+  }
+}
+
+/// RMS norm: y = x/sqrt(mean of x^2 + epsilon) weight; no bias. Zhang, Sennrich 2019, arXiv:1910.07467.
+/// @param norm      weight (H)
+/// @param x         input      (L, H)
+/// @param y         output     (L, H)     may be x
+/// @param epsilon   is added to the mean square
+/// @throws          ShapeError if the sizes disagree
+template <std::floating_point T>
+void rms_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(1e-6)) {
+  detail::require_norm<T>(norm, x, y);
+  const auto in = detail::view(x);
+  for (Index k = 0; k < x.length(); ++k) {
+    const T scale = T(1) / std::sqrt(in.row(k).squaredNorm() / static_cast<T>(x.features()) + epsilon);
+    for (Index h = 0; h < x.features(); ++h) y(k, h) = x(k, h) * scale * norm.weight(h);
+  }
+}
+/// @param norm       weight (H)
+/// @param x          input                     (L, H)
+/// @param dy         cotangent of the output   (L, H)
+/// @param dx         += cotangent of x         (L, H)
+/// @param gradient   += cotangent of weight
+/// @param epsilon    as above
+/// @throws           ShapeError if the sizes disagree
+template <std::floating_point T>
+void rms_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Norm<T>& gradient,
+                  T epsilon = T(1e-6)) {
+  detail::require_norm<T>(norm, x, dy);
+  detail::require_norm<T>(norm, x, dx);
+  const Index H = x.features();
+  const auto in = detail::view(x);
+  for (Index k = 0; k < x.length(); ++k) {
+    const T scale = T(1) / std::sqrt(in.row(k).squaredNorm() / static_cast<T>(H) + epsilon);
+    T along = 0;
+    for (Index h = 0; h < H; ++h) {
+      gradient.weight(h) += dy(k, h) * x(k, h) * scale;
+      along += dy(k, h) * norm.weight(h) * x(k, h) * scale;
+    }
+    along /= static_cast<T>(H);
+    for (Index h = 0; h < H; ++h) dx(k, h) += scale * (dy(k, h) * norm.weight(h) - x(k, h) * scale * along);
+  }
+}
+
+/// Sums over steps of any number of sequences, in fp64: what batch norm needs of a batch. Add up parts in a fixed order
+/// for the same bits.
+struct BatchSums {
+  Index steps = 0;       ///< how many
+  Array<double> first;   ///< sum of x; backwards, of dy                     (H)
+  Array<double> second;  ///< sum of x^2; backwards, of dy times normalized x   (H)
+
+  /// Of none.
+  explicit BatchSums(Index features) : first(features), second(features) {}
+  /// Of other sequences, added.
+  BatchSums& operator+=(const BatchSums& other) {
+    steps += other.steps;
+    for (Index h = 0; h < first.rows(); ++h) {
+      first(h) += other.first(h);
+      second(h) += other.second(h);
+    }
+    return *this;
+  }
+  /// One more sequence.
+  template <std::floating_point T>
+  void add(ConstSequence<T> x) {
+    steps += x.length();
+    for (Index k = 0; k < x.length(); ++k)
+      for (Index h = 0; h < x.features(); ++h) {
+        const double value = static_cast<double>(x(k, h));
+        first(h) += value;
+        second(h) += value * value;
+      }
+  }
+  /// Mean of feature h.
+  double mean(Index h) const { return first(h) / static_cast<double>(steps); }
+  /// Biased variance of feature h.
+  double variance(Index h) const { return std::max(second(h) / static_cast<double>(steps) - mean(h) * mean(h), 0.0); }
+};
+
+/// Batch norm in evaluation: every feature by its running statistics. Ioffe, Szegedy 2015, arXiv:1502.03167.
+/// @param norm      weight, bias, running_mean, running_var (H)
+/// @param x         input      (L, H)
+/// @param y         output     (L, H)     may be x
+/// @param epsilon   is added to the variance
+/// @throws          ShapeError if the sizes disagree
+template <std::floating_point T>
+void batch_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(1e-5)) {
+  detail::require_norm<T>(norm, x, y);
+  ssm::detail::require_shape("running_mean", norm.running_mean, norm.features());
+  for (Index h = 0; h < x.features(); ++h) {
+    const T scale = norm.weight(h) / std::sqrt(norm.running_var(h) + epsilon);
+    const T shift = norm.bias(h) - norm.running_mean(h) * scale;
+    for (Index k = 0; k < x.length(); ++k) y(k, h) = x(k, h) * scale + shift;
+  }
+}
+/// @param norm       weight, bias, running_mean, running_var (H)
+/// @param x          input                     (L, H)
+/// @param dy         cotangent of the output   (L, H)
+/// @param dx         += cotangent of x         (L, H)
+/// @param gradient   += cotangents of weight and bias
+/// @param epsilon    as above
+/// @throws           ShapeError if the sizes disagree
+template <std::floating_point T>
+void batch_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Norm<T>& gradient,
+                    T epsilon = T(1e-5)) {
+  detail::require_norm<T>(norm, x, dy);
+  detail::require_norm<T>(norm, x, dx);
+  for (Index h = 0; h < x.features(); ++h) {
+    const T scale = T(1) / std::sqrt(norm.running_var(h) + epsilon);
+    for (Index k = 0; k < x.length(); ++k) {
+      dx(k, h) += dy(k, h) * scale * norm.weight(h);
+      gradient.weight(h) += dy(k, h) * (x(k, h) - norm.running_mean(h)) * scale;
+      gradient.bias(h) += dy(k, h);
+    }
+  }
+}
+
+/// Batch norm in training: every feature by the statistics of the whole batch.
+/// @param norm      weight, bias (H)
+/// @param batch     sums over all steps of all sequences
+/// @param x         one of the sequences     (L, H)
+/// @param y         output                   (L, H)     may be x
+/// @param epsilon   is added to the variance
+template <std::floating_point T>
+void batch_norm_train(const Norm<T>& norm, const BatchSums& batch, ConstSequence<T> x, Sequence<T> y,
+                      double epsilon = 1e-5) {
+  detail::require_norm<T>(norm, x, y);
+  for (Index h = 0; h < x.features(); ++h) {
+    const double scale = static_cast<double>(norm.weight(h)) / std::sqrt(batch.variance(h) + epsilon);
+    const double shift = static_cast<double>(norm.bias(h)) - batch.mean(h) * scale;
+    for (Index k = 0; k < x.length(); ++k) y(k, h) = static_cast<T>(static_cast<double>(x(k, h)) * scale + shift);
+  }
+}
+/// Running statistics become (1 - momentum) old + momentum new, with the unbiased variance.
+template <std::floating_point T>
+void update_running(Norm<T>& norm, const BatchSums& batch, double momentum = 0.1) {
+  const double steps = static_cast<double>(batch.steps), unbiased = batch.steps > 1 ? steps / (steps - 1) : 1;
+  for (Index h = 0; h < norm.features(); ++h) {
+    const auto mix = [&](T& old, double now) {
+      old = static_cast<T>((1 - momentum) * static_cast<double>(old) + momentum * now);
+    };
+    mix(norm.running_mean(h), batch.mean(h));
+    mix(norm.running_var(h), batch.variance(h) * unbiased);
+  }
+}
+/// What the derivative needs of a whole batch: sums of dy, and of dy times the normalized x; one more sequence.
+template <std::floating_point T>
+void add_cotangents(BatchSums& sums, const BatchSums& batch, ConstSequence<T> x, ConstSequence<T> dy,
+                    double epsilon = 1e-5) {
+  sums.steps += x.length();
+  for (Index h = 0; h < x.features(); ++h) {
+    const double mean = batch.mean(h), scale = 1 / std::sqrt(batch.variance(h) + epsilon);
+    for (Index k = 0; k < x.length(); ++k) {
+      sums.first(h) += static_cast<double>(dy(k, h));
+      sums.second(h) += static_cast<double>(dy(k, h)) * (static_cast<double>(x(k, h)) - mean) * scale;
+    }
+  }
+}
+/// dx += cotangent of one sequence; those of weight and bias are the sums themselves, second and first.
+/// @param norm      weight, bias (H)
+/// @param batch     sums of x over all sequences
+/// @param sums      sums of their cotangents, by add_cotangents
+/// @param x         one of the sequences      (L, H)
+/// @param dy        its output's cotangent    (L, H)
+/// @param dx        += cotangent of x         (L, H)
+/// @param epsilon   as above
+template <std::floating_point T>
+void batch_norm_train_vjp(const Norm<T>& norm, const BatchSums& batch, const BatchSums& sums, ConstSequence<T> x,
+                          ConstSequence<T> dy, Sequence<T> dx, double epsilon = 1e-5) {
+  detail::require_norm<T>(norm, x, dy);
+  detail::require_norm<T>(norm, x, dx);
+  const double steps = static_cast<double>(batch.steps);
+  for (Index h = 0; h < x.features(); ++h) {
+    const double mean = batch.mean(h), scale = 1 / std::sqrt(batch.variance(h) + epsilon);
+    for (Index k = 0; k < x.length(); ++k) {
+      const double z = (static_cast<double>(x(k, h)) - mean) * scale;
+      dx(k, h) += static_cast<T>(static_cast<double>(norm.weight(h)) * scale *
+                                 (static_cast<double>(dy(k, h)) - sums.first(h) / steps - z * sums.second(h) / steps));
+    }
+  }
+}
+
+/// A linear map that does what batch norm in evaluation and then `map` did: for inference.
+/// @throws ShapeError if the sizes disagree
+template <std::floating_point T>
+Linear<T> fold(const Norm<T>& norm, const Linear<T>& map, T epsilon = T(1e-5)) {
+  ssm::detail::require_size("features of the norm before a linear map", map.inputs(), norm.features());
+  Linear<T> result = map;
+  for (Index i = 0; i < map.inputs(); ++i) {
+    const T scale = norm.weight(i) / std::sqrt(norm.running_var(i) + epsilon);
+    const T shift = norm.bias(i) - norm.running_mean(i) * scale;
+    for (Index o = 0; o < map.outputs(); ++o) {
+      result.W(o, i) = map.W(o, i) * scale;
+      result.b(o) += map.W(o, i) * shift;
+    }
+  }
+  return result;
+}
+/// A linear map that does what `map` and then batch norm in evaluation did.
+/// @throws ShapeError if the sizes disagree
+template <std::floating_point T>
+Linear<T> fold(const Linear<T>& map, const Norm<T>& norm, T epsilon = T(1e-5)) {
+  ssm::detail::require_size("features of the norm after a linear map", map.outputs(), norm.features());
+  Linear<T> result = map;
+  for (Index o = 0; o < map.outputs(); ++o) {
+    const T scale = norm.weight(o) / std::sqrt(norm.running_var(o) + epsilon);
+    for (auto& value : result.W.row(o)) value *= scale;
+    result.b(o) = (map.b(o) - norm.running_mean(o)) * scale + norm.bias(o);
+  }
+  return result;
+}
+
+}  // namespace ssm::nn

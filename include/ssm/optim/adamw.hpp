@@ -1,0 +1,122 @@
+#pragma once
+
+#include "ssm/nn/parameter.hpp"
+
+#include <cmath>
+#include <optional>
+
+namespace ssm::optim {
+
+namespace detail {
+
+/// @throws ShapeError unless both lists are of arrays of the same sizes
+template <class T, class U>
+void require_same(const std::vector<Parameter<T>>& parameters, const std::vector<Parameter<U>>& gradients) {
+  ssm::detail::require_size("arrays of the gradient", static_cast<Index>(parameters.size()),
+                            static_cast<Index>(gradients.size()));
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    ssm::detail::require_size("gradient of " + parameters[i].name, static_cast<Index>(parameters[i].values.size()),
+                              static_cast<Index>(gradients[i].values.size()));
+}
+
+}  // namespace detail
+
+/// What AdamW is told.
+struct AdamWOptions {
+  double rate = 4e-3;                        ///< of what is no state space
+  double weight_decay = 0.01;                ///< of the same; what a system's dynamics are has none
+  std::optional<double> dynamics_rate = {};  ///< of Role::dynamics; the smaller of `rate` and 1e-3 if unset
+  double beta1 = 0.9;                        ///< of the mean
+  double beta2 = 0.999;                      ///< of the mean square
+  double epsilon = 1e-8;                     ///< is added to the root
+  double clip = std::numeric_limits<double>::infinity();  ///< largest norm of the whole gradient
+};
+
+/// Norm of all gradients together, in fp64.
+template <class T>
+double global_norm(const std::vector<Parameter<T>>& gradients) {
+  double sum = 0;
+  for (const auto& each : gradients)
+    for (const auto value : each.values) sum += static_cast<double>(value) * static_cast<double>(value);
+  return std::sqrt(sum);
+}
+
+/// AdamW, with two groups: what a layer says are its dynamics (Lambda, P, B, log dt) is trained slower and not decayed.
+///
+///     m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  p -= r (decay p + m/(1 - b1^k) / (sqrt(v/(1 - b2^k)) +
+///     epsilon))
+///
+/// Loshchilov, Hutter 2019, arXiv:1711.05101; the groups: S4, arXiv:2111.00396, appendix D. Arrays of Role::statistic
+/// are left alone.
+template <std::floating_point T>
+class AdamW {
+ public:
+  /// Of arrays that must outlive it.
+  explicit AdamW(std::vector<Parameter<T>> parameters, AdamWOptions options = {})
+      : parameters_(std::move(parameters)), options_(options) {
+    for (const auto& each : parameters_) {
+      mean_.emplace_back(static_cast<Index>(each.values.size()));
+      square_.emplace_back(static_cast<Index>(each.values.size()));
+    }
+  }
+
+  /// What it was told.
+  const AdamWOptions& options() const noexcept { return options_; }
+  /// Steps taken.
+  Index steps() const noexcept { return steps_; }
+  /// Rate of a role at full schedule.
+  double rate(Role role) const noexcept {
+    if (role == Role::statistic) return 0;
+    return role == Role::dynamics ? options_.dynamics_rate.value_or(std::min(options_.rate, 1e-3)) : options_.rate;
+  }
+
+  /// One step.
+  /// @param gradients   of the same arrays, in the same order
+  /// @param schedule    what multiplies both rates: see warmup_cosine
+  /// @return            the norm of the whole gradient, before it was clipped
+  /// @throws            ShapeError if the arrays are others
+  template <class U>
+  double step(const std::vector<Parameter<U>>& gradients, double schedule = 1) {
+    detail::require_same(parameters_, gradients);
+    const double norm = global_norm(gradients);
+    const double shrink = norm > options_.clip ? options_.clip / (norm + 1e-6) : 1;
+    ++steps_;
+    const auto k = static_cast<double>(steps_);
+    const double correct1 = 1 - std::pow(options_.beta1, k), correct2 = 1 - std::pow(options_.beta2, k);
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      const auto& [name, shape, values, role] = parameters_[i];
+      if (role == Role::statistic) continue;
+      const double now = schedule * rate(role), decay = role == Role::ordinary ? options_.weight_decay : 0;
+      for (std::size_t j = 0; j < values.size(); ++j) {
+        T &m = mean_[i](static_cast<Index>(j)), &v = square_[i](static_cast<Index>(j)), &p = values[j];
+        const double g = shrink * static_cast<double>(gradients[i].values[j]);
+        m = static_cast<T>(options_.beta1 * static_cast<double>(m) + (1 - options_.beta1) * g);
+        v = static_cast<T>(options_.beta2 * static_cast<double>(v) + (1 - options_.beta2) * g * g);
+        const double move =
+            static_cast<double>(m) / correct1 / (std::sqrt(static_cast<double>(v) / correct2) + options_.epsilon);
+        p = static_cast<T>(static_cast<double>(p) * (1 - now * decay) - now * move);
+      }
+    }
+    return norm;
+  }
+
+  /// What a checkpoint keeps besides the arrays: the means and the steps.
+  std::vector<Parameter<T>> state() {
+    std::vector<Parameter<T>> all;
+    for (std::size_t i = 0; i < parameters_.size(); ++i) {
+      all.push_back({"mean/" + parameters_[i].name, parameters_[i].shape, mean_[i].values(), Role::statistic});
+      all.push_back({"square/" + parameters_[i].name, parameters_[i].shape, square_[i].values(), Role::statistic});
+    }
+    return all;
+  }
+  /// As if it had taken so many.
+  void set_steps(Index steps) noexcept { steps_ = steps; }
+
+ private:
+  std::vector<Parameter<T>> parameters_;
+  AdamWOptions options_;
+  std::vector<Array<T>> mean_, square_;
+  Index steps_ = 0;
+};
+
+}  // namespace ssm::optim
