@@ -32,7 +32,7 @@ concept TrainableSSMLayer = SSMLayer<L> && std::copyable<typename L::Cotangent> 
 /// Parameters of the same sizes, all numbers 0: where a gradient begins.
 template <class Parameters>
 Parameters zero(Parameters parameters) {
-  Parameters::each(parameters, [](const char*, auto& array, Role) {
+  Parameters::each(parameters, [](const auto&, auto& array, Role) {
     std::fill(array.begin(), array.end(), std::remove_cvref_t<decltype(*array.begin())>(0));
   });
   return parameters;
