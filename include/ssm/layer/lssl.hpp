@@ -40,6 +40,11 @@ struct LSSLParameters {
   LSSLParameters(Index features, Index states)
       : A(features, states, states), B(features, states), C(features, states), D(features), log_dt(features) {}
 
+  /// What a file calls it.
+  static constexpr const char* kind = "LSSL";
+  /// What is stored beside the arrays: f(name, number).
+  template <class Self, class F>
+  static void each_setting(Self&, F&&) {}
   /// All arrays, in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {

@@ -26,6 +26,13 @@ struct S4Parameters : detail::ModalParameters<T> {
       : detail::ModalParameters<T>(features, N, sets.value_or(features)),
         P(sets.value_or(features), modes_of(N), rank) {}
 
+  /// What a file calls it.
+  static constexpr const char* kind = "S4";
+  /// What is stored beside the arrays: f(name, number).
+  template <class Self, class F>
+  static void each_setting(Self& self, F&& f) {
+    f("states", self.states);
+  }
   /// All arrays, in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {

@@ -24,6 +24,14 @@ struct S4DParameters : detail::ModalParameters<T> {
   S4DParameters(Index features, Index N, std::optional<Index> sets = {})
       : detail::ModalParameters<T>(features, N, sets.value_or(features)) {}
 
+  /// What a file calls it.
+  static constexpr const char* kind = "S4D";
+  /// What is stored beside the arrays: f(name, number).
+  template <class Self, class F>
+  static void each_setting(Self& self, F&& f) {
+    f("states", self.states);
+  }
+
   /// The system of feature h, in fp64.
   DiagonalSystem<double> system(Index h) const { return this->diagonal_system(h); }
 

@@ -84,6 +84,15 @@ struct S5Parameters {
         D(features),
         log_dt(steps == Steps::one_each ? kept_of(P, kept) : 1) {}
 
+  /// What a file calls it.
+  static constexpr const char* kind = "S5";
+  /// What is stored beside the arrays: f(name, number).
+  template <class Self, class F>
+  static void each_setting(Self& self, F&& f) {
+    f("states", self.states);
+    f("spectrum", self.spectrum);
+    f("Lambda_re_max", self.Lambda_re_max);
+  }
   /// All arrays, in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {

@@ -1,0 +1,202 @@
+#pragma once
+
+#include "ssm/io/safetensors.hpp"
+#include "ssm/nn/stack.hpp"
+
+namespace ssm::io {
+
+namespace detail {
+
+inline const std::string& need(const File& file, const std::string& key) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end()) throw FormatError("metadata '" + key + "': expected in the file, is not there");
+  return found->second;
+}
+template <class Number>
+Number number(const File& file, const std::string& key) {
+  const std::string& text = need(file, key);
+  std::istringstream stream(text);
+  double value = 0;
+  if (text == "inf")
+    value = std::numeric_limits<double>::infinity();
+  else if (!(stream >> value) || stream.peek() != std::istringstream::traits_type::eof())
+    throw FormatError("metadata '" + key + "': expected a number, got '" + text + "'");
+  return static_cast<Number>(value);
+}
+template <class Number>
+std::string text_of(Number value) {
+  return ssm::detail::message(static_cast<double>(value));
+}
+
+/// visit(key, number) for every size of a stack.
+template <class Shape, class Visit>
+void each_size(Shape& shape, Visit visit) {
+  visit("inputs", shape.inputs);
+  visit("symbols", shape.symbols);
+  visit("features", shape.features);
+  visit("states", shape.states);
+  visit("layers", shape.layers);
+  visit("outputs", shape.outputs);
+  visit("pool", shape.pool);
+  visit("pre_norm", shape.pre_norm);
+  visit("batch_norm", shape.batch_norm);
+  visit("dropout", shape.dropout);
+  visit("dt_min", shape.dt_min);
+  visit("dt_max", shape.dt_max);
+}
+
+/// A sequence that is the same for the same model, to try it with.
+template <class Layer>
+std::vector<typename Layer::Scalar> trial_input(const nn::StackShape& shape, Index steps) {
+  Random random(20211030);  // of the day that S4 appeared
+  std::vector<typename Layer::Scalar> u;
+  for (Index i = 0; i < steps * shape.inputs; ++i)
+    u.push_back(static_cast<typename Layer::Scalar>(
+        shape.symbols > 0 ? std::floor(random.uniform() * static_cast<double>(shape.symbols)) : random.normal()));
+  return u;
+}
+inline constexpr Index trial_steps = 64;
+/// What the model answers to it, as a tensor.
+template <class Layer>
+std::vector<typename Layer::Scalar> trial(const nn::Stack<Layer>& model, std::vector<typename Layer::Scalar> u) {
+  using T = typename Layer::Scalar;
+  const Index rows = model.answers(trial_steps);
+  std::vector<T> answer(static_cast<std::size_t>(rows * model.shape().outputs));
+  model.forward({u.data(), trial_steps, model.shape().inputs}, {answer.data(), rows, model.shape().outputs});
+  return answer;
+}
+
+/// What a stack's file says besides its arrays.
+template <class Layer>
+void describe(File& file, const nn::StackParameters<Layer>& weights) {
+  file.metadata["format"] = "ssm stack";
+  file.metadata["version"] = "1";
+  file.metadata["layer"] = Layer::Parameters::kind;
+  file.metadata["transforms"] =
+      "Lambda = -exp(A_re_log) + i A_im where stored so; dt = exp(log_dt); half of each conjugate pair";
+  each_size(weights.shape, [&](const std::string& key, const auto& value) { file.metadata[key] = text_of(value); });
+  for (std::size_t i = 0; i < weights.blocks.size(); ++i)
+    Layer::Parameters::each_setting(weights.blocks[i].ssm, [&](const std::string& key, const auto& value) {
+      file.metadata["block" + std::to_string(i) + "/ssm/" + key] = text_of(value);
+    });
+}
+
+/// Arrays of the sizes that a file says, to be filled.
+template <class Layer>
+nn::StackParameters<Layer> sized(const File& file) {
+  using T = typename Layer::Scalar;
+  if (need(file, "format") != "ssm stack")
+    throw FormatError("format: expected 'ssm stack', got '" + need(file, "format") + "'");
+  if (need(file, "version") != "1") throw FormatError("version: expected 1, got " + need(file, "version"));
+  if (need(file, "layer") != Layer::Parameters::kind)
+    throw FormatError(std::string("layer: expected ") + Layer::Parameters::kind + ", got " + need(file, "layer"));
+  nn::StackParameters<Layer> weights;
+  auto& shape = weights.shape;
+  each_size(shape, [&](const std::string& key, auto& value) {
+    value = static_cast<std::remove_reference_t<decltype(value)>>(number<double>(file, key));
+  });
+  shape.check();
+  if (shape.layers > 4096) throw FormatError(ssm::detail::message("layers: expected at most 4096, got ", shape.layers));
+  if (shape.symbols > 0)
+    weights.encoder.W = Array<T>(shape.symbols, shape.features);
+  else
+    weights.encoder = nn::Linear<T>(shape.inputs, shape.features);
+  for (Index i = 0; i < shape.layers; ++i) {
+    const std::string folder = "block" + std::to_string(i) + "/ssm/";
+    typename Layer::Parameters ssm;
+    Layer::Parameters::each_setting(ssm, [&](const std::string& key, auto& value) {
+      value = static_cast<std::remove_reference_t<decltype(value)>>(number<double>(file, folder + key));
+    });
+    Layer::Parameters::each(ssm, [&](const std::string& name, auto& array, Role) {
+      using Number = std::remove_cvref_t<decltype(*array.begin())>;
+      constexpr bool is_complex = !std::is_floating_point_v<Number>;
+      const auto found = file.tensors.find(folder + name + (is_complex ? "_ri" : ""));
+      if (found == file.tensors.end()) throw FormatError(folder + name + ": expected in the file, is not there");
+      auto sizes = found->second.shape;
+      if (is_complex && !sizes.empty() && sizes.back() == 2) sizes.pop_back();
+      if (sizes.size() > 3) throw FormatError(folder + name + ": expected at most three sizes, got " + text(sizes));
+      sizes.resize(3, 1);
+      array = std::remove_reference_t<decltype(array)>(sizes[0], sizes[1], sizes[2]);
+    });
+    weights.blocks.push_back({nn::Norm<T>(shape.features, shape.batch_norm), std::move(ssm),
+                              nn::Linear<T>(shape.features, 2 * shape.features)});
+  }
+  weights.decoder = nn::Linear<T>(shape.features, shape.outputs);
+  return weights;
+}
+
+}  // namespace detail
+
+/// Writes a model, whole or not at all: its arrays, what it is, and a trial that `load` repeats.
+/// @param path       of the file
+/// @param model      any stack
+/// @param metadata   what else the file is to say: labels, a rate
+/// @throws           Error if it cannot be written
+template <class Layer>
+void save(const std::filesystem::path& path, const nn::Stack<Layer>& model,
+          const std::map<std::string, std::string>& metadata = {}) {
+  using T = typename Layer::Scalar;
+  File file;
+  file.metadata = metadata;
+  detail::describe<Layer>(file, model.weights());
+  file.metadata["rate"] = detail::text_of(model.rate());
+  put(file, parameters_of(model.weights()));
+  auto u = detail::trial_input<Layer>(model.shape(), detail::trial_steps);
+  auto answer = detail::trial(model, u);
+  put<T>(file,
+         {{"self_test/input", {detail::trial_steps, model.shape().inputs}, u, Role::statistic},
+          {"self_test/output", {model.answers(detail::trial_steps), model.shape().outputs}, answer, Role::statistic}});
+  write(path, file);
+}
+
+/// Reads a model. Strict: the architecture must be this one, every array there, of its size and type, and none besides;
+/// and the model must answer the file's trial as it did when it was saved.
+/// @param path       of the file
+/// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at
+/// @param metadata   becomes what the file says besides, where it is asked for
+/// @throws           FormatError that names the file, what was expected and what came
+template <class Model>
+Model load(const std::filesystem::path& path, Sampling sampling = {},
+           std::map<std::string, std::string>* metadata = nullptr) {
+  const File file = read(path);
+  try {
+    auto weights = [&]<class Layer>(const nn::Stack<Layer>*) {
+      auto result = detail::sized<Layer>(file);
+      take(file, parameters_of(result));
+      return result;
+    }(static_cast<const Model*>(nullptr));
+    std::size_t expected = 2;  // the trial's
+    for (const auto& each : parameters_of(weights)) expected += file.tensors.contains(each.name) ? 1 : 0;
+    if (file.tensors.size() != expected)
+      for (const auto& [name, tensor] : file.tensors) {
+        bool known = name == "self_test/input" || name == "self_test/output";
+        for (const auto& each : parameters_of(weights)) known = known || each.name == name;
+        if (!known) throw FormatError(name + ": expected no such array");
+      }
+    const Model trained(weights, {detail::number<double>(file, "rate")});
+    using T = typename Model::Scalar;
+    std::vector<T> u(static_cast<std::size_t>(detail::trial_steps * trained.shape().inputs));
+    std::vector<T> answer(static_cast<std::size_t>(trained.answers(detail::trial_steps) * trained.shape().outputs));
+    take<T>(file, {{"self_test/input", {detail::trial_steps, trained.shape().inputs}, u, Role::statistic},
+                   {"self_test/output",
+                    {trained.answers(detail::trial_steps), trained.shape().outputs},
+                    answer,
+                    Role::statistic}});
+    const auto got = detail::trial(trained, u);
+    double peak = 0, error = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      peak = std::max(peak, std::abs(static_cast<double>(answer[i])));
+      const double off = std::abs(static_cast<double>(got[i]) - static_cast<double>(answer[i]));
+      error = off <= error ? error : off;  // NaN stays
+    }
+    if (!(error <= (sizeof(T) == 4 ? 1e-4 : 1e-9) * peak))
+      throw FormatError(ssm::detail::message("self-test: expected the answer in the file, got one ", error,
+                                             " away from it, of ", peak));
+    if (metadata != nullptr) *metadata = file.metadata;
+    return Model(std::move(weights), sampling);
+  } catch (const Error& error) {
+    throw FormatError(path.string() + ": " + error.what());
+  }
+}
+
+}  // namespace ssm::io

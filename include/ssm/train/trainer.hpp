@@ -1,0 +1,298 @@
+#pragma once
+
+#include "ssm/io/model.hpp"
+#include "ssm/nn/backpropagation.hpp"
+#include "ssm/optim/adamw.hpp"
+#include "ssm/optim/average.hpp"
+#include "ssm/optim/schedule.hpp"
+
+#include <chrono>
+#include <functional>
+#include <numeric>
+
+/// The loop around a model: shuffling, batches, schedule, averages, checkpoints.
+namespace ssm::train {
+
+/// A training that cannot go on. The message says where, and what is left.
+struct TrainingError : Error {
+  using Error::Error;
+};
+
+/// How to train.
+struct Options {
+  Index epochs = 20;                         ///< passes over all examples
+  Index batch = 32;                          ///< sequences of a step
+  double rate = 4e-3;                        ///< see optim::AdamWOptions
+  double weight_decay = 0.05;                ///< the same
+  std::optional<double> dynamics_rate = {};  ///< the same
+  double warmup = 1;                         ///< epochs of rising rate; a cosine to 0 over the rest
+  double clip = 1;                           ///< largest norm of a step's gradient
+  double average = 0;                        ///< decay of averaged weights; 0: none
+  std::uint64_t seed = 1;                    ///< of shuffling, augmentation and dropout
+  std::filesystem::path checkpoint = {};     ///< written after every epoch and when stopped; empty: none
+};
+
+/// One epoch of a curve.
+struct Epoch {
+  double epoch;     ///< from 1
+  double loss;      ///< mean over its examples, while the weights changed
+  double accuracy;  ///< share of right answers, likewise
+  double seconds;   ///< since training began, stops not counted
+  double test;      ///< what the caller measured after it; NaN if nothing
+};
+
+/// Where a training is.
+struct Progress {
+  Index epoch;                ///< from 0
+  Index step, steps;          ///< of the epoch
+  double loss, accuracy;      ///< means over the epoch so far
+  double samples_per_second;  ///< since this run began
+  double seconds_left;        ///< at that speed
+};
+
+/// A sequence to learn from, made for one step: what `Example` points to.
+template <std::floating_point T>
+struct Sample {
+  std::vector<T> u;               ///< (L, inputs)
+  std::vector<T> intervals = {};  ///< (L), or empty
+};
+
+/// What a loss says of one answer.
+struct Judged {
+  double loss;   ///< to be made small
+  double right;  ///< share of it that is right, 0 .. 1
+};
+
+/// Trains a stack. Everything random in a step is drawn from (seed, step), so a training that was stopped, or killed
+/// and resumed from its last checkpoint, gives the same bits as one that was left alone, for any number of threads.
+///
+///     train::Trainer<Layer> trainer(model, options, threads);
+///     trainer.run(examples, sample, judge, {.report = .., .tested = .., .stop = ..});
+template <TrainableSSMLayer Layer>
+class Trainer {
+ public:
+  /// Of the numbers.
+  using T = typename Layer::Scalar;
+  /// Example i as it is to be learnt this time: augmented by what is drawn.
+  using MakeSample = std::function<Sample<T>(Index i, Random& random)>;
+  /// Judges the answer to example i, and adds the cotangent of its loss, times `weight`; from any thread.
+  using Judge = std::function<Judged(Index i, ConstSequence<T> answer, Sequence<T> danswer, double weight)>;
+  /// What the caller hears and says meanwhile.
+  struct Listener {
+    std::function<void(const Progress&)> report = {};            ///< after every step
+    std::function<double(const nn::Stack<Layer>&)> tested = {};  ///< after every epoch, of the averaged model
+    std::function<bool()> stop = {};                             ///< asked after every step
+  };
+
+  /// @param model      is trained in place; must outlive it
+  /// @param options    how
+  /// @param executor   the caller's threads; must outlive it
+  Trainer(nn::Stack<Layer>& model, const Options& options, Executor& executor)
+      : model_(model),
+        options_(options),
+        executor_(executor),
+        optimizer_(model.parameters(), {.rate = options.rate,
+                                        .weight_decay = options.weight_decay,
+                                        .dynamics_rate = options.dynamics_rate,
+                                        .clip = options.clip}),
+        average_(model.parameters(), options.average),
+        backpropagate_(executor) {
+    ssm::detail::require_at_least("epochs", 0, options.epochs);
+    ssm::detail::require_at_least("batch", 1, options.batch);
+  }
+
+  /// Steps taken.
+  Index steps() const noexcept { return optimizer_.steps(); }
+  /// Epochs done.
+  const std::vector<Epoch>& curve() const noexcept { return curve_; }
+
+  /// Trains to the end, or until `stop`.
+  /// @param examples   how many there are
+  /// @param sample     makes them
+  /// @param judge      judges their answers
+  /// @param listener   see above
+  /// @return           whether it came to the end; the model is the averaged one then
+  /// @throws           TrainingError where a loss or a gradient is not finite: with the step, the array it was first
+  ///                   seen in, and the last checkpoint; Error where that cannot be written
+  bool run(Index examples, const MakeSample& sample, const Judge& judge, const Listener& listener = {}) {
+    ssm::detail::require_at_least("examples", 1, examples);
+    const Index batch = std::min(options_.batch, examples), per_epoch = (examples + batch - 1) / batch;
+    const auto warmup = static_cast<Index>(options_.warmup * static_cast<double>(per_epoch));
+    const auto begun = std::chrono::steady_clock::now();
+    const Index already = steps();
+    const double seconds_before = seconds_;
+    Index seen = 0;
+    auto gradient = zero(model_.weights());
+    while (steps() < options_.epochs * per_epoch) {
+      const Index epoch = steps() / per_epoch, step = steps() % per_epoch;
+      if (step == 0) loss_ = right_ = count_ = 0;
+      const std::vector<Index> order = shuffled(examples, epoch);
+      Random random(mixed(options_.seed, 2, steps()));
+      const Index first = step * batch, count = std::min(batch, examples - first);
+      std::vector<Sample<T>> samples;
+      std::vector<nn::Example<T>> views;
+      for (Index i = 0; i < count; ++i) samples.push_back(sample(order[at(first + i)], random));
+      for (const auto& each : samples)
+        views.push_back({ConstSequence<T>(std::span<const T>(each.u), model_.shape().inputs), each.intervals});
+      std::vector<double> right(at(count));
+      clear(gradient);
+      const double loss = backpropagate_(
+          model_, views, random,
+          [&](Index i, ConstSequence<T> answer, Sequence<T> danswer) {
+            const Judged judged = judge(order[at(first + i)], answer, danswer, 1 / static_cast<double>(count));
+            right[at(i)] = judged.right;
+            return judged.loss;
+          },
+          gradient);
+      require_finite(loss, gradient);
+      optimizer_.step(parameters_of(gradient), optim::warmup_cosine(steps(), warmup, options_.epochs * per_epoch));
+      model_.refresh();
+      if (options_.average > 0) average_.update();
+      loss_ += loss;
+      right_ += std::accumulate(right.begin(), right.end(), 0.0);
+      count_ += static_cast<double>(count);
+      seen += count;
+      const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+      seconds_ = seconds_before + elapsed;
+      if (listener.report) {
+        const double per_step = elapsed / static_cast<double>(steps() - already);
+        listener.report({epoch, step + 1, per_epoch, loss_ / count_, right_ / count_,
+                         static_cast<double>(seen) / elapsed,
+                         per_step * static_cast<double>(options_.epochs * per_epoch - steps())});
+      }
+      if (step + 1 == per_epoch) {
+        double test = std::numeric_limits<double>::quiet_NaN();
+        if (listener.tested) {
+          exchange();
+          test = listener.tested(model_);
+          exchange();
+        }
+        curve_.push_back({static_cast<double>(epoch + 1), loss_ / count_, right_ / count_, seconds_, test});
+        save();
+      } else if (listener.stop && listener.stop()) {
+        save();
+        return false;
+      }
+      if (step + 1 == per_epoch && listener.stop && listener.stop()) return steps() == options_.epochs * per_epoch;
+    }
+    exchange();
+    return true;
+  }
+
+  /// Writes the checkpoint, whole or not at all.
+  void save() {
+    if (options_.checkpoint.empty()) return;
+    io::File file;
+    io::detail::describe<Layer>(file, model_.weights());
+    file.metadata["format"] = "ssm checkpoint";
+    file.metadata["training"] = recipe();
+    io::put(file, model_.parameters());
+    io::put(file, optimizer_.state());
+    if (options_.average > 0) io::put(file, average_.state());
+    auto numbers = progress();
+    io::put<double>(file, {{"progress", {static_cast<Index>(numbers.size())}, numbers, Role::statistic}});
+    io::write(options_.checkpoint, file);
+  }
+  /// Goes on where the checkpoint was written, if there is one.
+  /// @return   whether there was
+  /// @throws   FormatError if it is damaged, or of another model or recipe
+  bool resume() {
+    if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return false;
+    const io::File file = io::read(options_.checkpoint);
+    const auto fail = [&](const std::string& why) { throw io::FormatError(options_.checkpoint.string() + ": " + why); };
+    if (const auto& format = io::detail::need(file, "format"); format != "ssm checkpoint")
+      fail("format: expected 'ssm checkpoint', got '" + format + "'");
+    if (const auto& training = io::detail::need(file, "training"); training != recipe())
+      fail("expected the training '" + recipe() + "', got '" + training + "': remove it to begin anew");
+    const auto found = file.tensors.find("progress");
+    if (found == file.tensors.end() || found->second.type != "F64" || found->second.shape.size() != 1 ||
+        found->second.shape[0] < 6 || (found->second.shape[0] - 6) % 5 != 0)
+      fail("progress: expected in the file, is not there");
+    std::vector<double> numbers(at(found->second.shape[0]));
+    io::take<double>(file, {{"progress", found->second.shape, numbers, Role::statistic}});
+    io::take(file, model_.parameters());
+    io::take(file, optimizer_.state());
+    if (options_.average > 0) io::take(file, average_.state());
+    model_.refresh();
+    optimizer_.set_steps(static_cast<Index>(numbers[0]));
+    average_.set_updates(static_cast<Index>(numbers[1]));
+    loss_ = numbers[2];
+    right_ = numbers[3];
+    count_ = numbers[4];
+    seconds_ = numbers[5];
+    curve_.clear();
+    for (std::size_t i = 6; i < numbers.size(); i += 5)
+      curve_.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3], numbers[i + 4]});
+    return true;
+  }
+
+ private:
+  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+  /// A seed of its own for every purpose and number: splitmix64's mixing.
+  static std::uint64_t mixed(std::uint64_t seed, std::uint64_t purpose, Index number) {
+    std::uint64_t z = seed * 0x9E3779B97F4A7C15U + purpose * 0xBF58476D1CE4E5B9U + static_cast<std::uint64_t>(number);
+    for (int i = 0; i < 2; ++i) {
+      z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+      z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+      z ^= z >> 31U;
+    }
+    return z;
+  }
+  std::vector<Index> shuffled(Index examples, Index epoch) const {
+    Random random(mixed(options_.seed, 1, epoch));
+    std::vector<Index> order(at(examples));
+    std::iota(order.begin(), order.end(), Index{0});
+    for (std::size_t i = order.size(); i > 1; --i)
+      std::swap(order[i - 1], order[static_cast<std::size_t>(random.uniform() * static_cast<double>(i))]);
+    return order;
+  }
+  static void clear(nn::StackParameters<Layer>& gradient) {
+    for (const auto& each : parameters_of(gradient)) std::fill(each.values.begin(), each.values.end(), T(0));
+  }
+  void require_finite(double loss, nn::StackParameters<Layer>& gradient) const {
+    std::string where;
+    if (!std::isfinite(loss)) where = ssm::detail::message("the loss is ", loss);
+    for (const auto& each : parameters_of(gradient))
+      for (const T value : each.values)
+        if (!std::isfinite(value)) {
+          where += (where.empty() ? "" : ", ") + std::string("the gradient of ") + each.name + " is not finite";
+          throw stopped(where);
+        }
+    if (!where.empty()) throw stopped(where);
+  }
+  TrainingError stopped(const std::string& why) const {
+    const bool kept = !options_.checkpoint.empty() && std::filesystem::exists(options_.checkpoint);
+    return TrainingError(ssm::detail::message("step ", steps() + 1, ": ", why, "; the last good checkpoint is ",
+                                              kept ? options_.checkpoint.string() : "not there"));
+  }
+  void exchange() {
+    if (options_.average <= 0 || average_.updates() == 0) return;
+    average_.swap();
+    model_.refresh();
+  }
+  std::string recipe() const {
+    return ssm::detail::message("epochs ", options_.epochs, ", batch ", options_.batch, ", rate ", options_.rate,
+                                ", decay ", options_.weight_decay, ", dynamics ", options_.dynamics_rate.value_or(-1),
+                                ", warm-up ", options_.warmup, ", clip ", options_.clip, ", average ", options_.average,
+                                ", seed ", options_.seed);
+  }
+  std::vector<double> progress() const {
+    std::vector<double> numbers{
+        static_cast<double>(steps()), static_cast<double>(average_.updates()), loss_, right_, count_, seconds_};
+    for (const Epoch& each : curve_)
+      for (const double number : {each.epoch, each.loss, each.accuracy, each.seconds, each.test})
+        numbers.push_back(number);
+    return numbers;
+  }
+
+  nn::Stack<Layer>& model_;
+  Options options_;
+  Executor& executor_;
+  optim::AdamW<T> optimizer_;
+  optim::Average<T> average_;
+  nn::Backpropagation<Layer> backpropagate_;
+  std::vector<Epoch> curve_;
+  double loss_ = 0, right_ = 0, count_ = 0, seconds_ = 0;
+};
+
+}  // namespace ssm::train
