@@ -122,11 +122,12 @@ class Trainer {
     const Index already = steps();
     const double seconds_before = seconds_;
     Index seen = 0;
+    std::vector<Index> order;
     auto gradient = zero(model_.weights());
     while (steps() < options_.epochs * per_epoch) {
       const Index epoch = steps() / per_epoch, step = steps() % per_epoch;
       if (step == 0) loss_ = right_ = count_ = 0;
-      const std::vector<Index> order = shuffled(examples, epoch);
+      if (order.empty() || step == 0) order = shuffled(examples, epoch);
       Random random(mixed(options_.seed, 2, steps()));
       const Index first = step * batch, count = std::min(batch, examples - first);
       std::vector<Sample<T>> samples;

@@ -1,0 +1,134 @@
+#pragma once
+
+#include "support/program.hpp"
+
+#include <ssm/train/trainer.hpp>
+
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <thread>
+
+namespace example {
+
+/// Set by Ctrl-C: a training finishes its step, saves, and says how to go on.
+inline std::atomic<bool>& interrupted() {
+  static std::atomic<bool> flag{false};
+  return flag;
+}
+
+/// What every program that trains lets one choose.
+struct TrainingChoices {
+  ssm::train::Options options;
+  ssm::Index threads = static_cast<ssm::Index>(std::max(1U, std::thread::hardware_concurrency()));
+};
+
+inline void add_training(CLI::App& app, TrainingChoices& choices) {
+  auto& options = choices.options;
+  app.add_option("--epochs", options.epochs, "passes over the training data")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--batch", options.batch, "sequences of a step")->check(CLI::Range(1, 4096))->capture_default_str();
+  app.add_option("--rate", options.rate, "learning rate")->check(CLI::Range(1e-8, 1.0))->capture_default_str();
+  app.add_option("--seed", options.seed, "of weights, shuffling, augmentation")->capture_default_str();
+  app.add_option("--threads", choices.threads, "threads; results do not depend on it")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+}
+
+/// A bar with loss, accuracy, sequences a second and the time left, on the error stream.
+class TrainingBar {
+ public:
+  void operator()(const ssm::train::Progress& at) {
+    const auto now = std::chrono::steady_clock::now();
+    if (shown_ && now - last_ < std::chrono::milliseconds(200) && at.step != at.steps) return;
+    last_ = now;
+    shown_ = true;
+    const auto filled = static_cast<std::size_t>(20 * at.step / at.steps);
+    const auto left = static_cast<long>(at.seconds_left);
+    std::fprintf(stderr, "\repoch %3ld [%-20s] loss %.4f  accuracy %5.2f %%  %.1f/s  %ld:%02ld left  ",
+                 static_cast<long>(at.epoch + 1), std::string(filled, '#').c_str(), at.loss, 100 * at.accuracy,
+                 at.samples_per_second, left / 60, left % 60);
+  }
+  TrainingBar() = default;
+  TrainingBar(const TrainingBar&) = delete;
+  TrainingBar& operator=(const TrainingBar&) = delete;
+  ~TrainingBar() {
+    if (shown_) std::fprintf(stderr, "\n");
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_{};
+  bool shown_ = false;
+};
+
+/// curve.tsv and curve.png in `folder`.
+inline void draw_curve(const std::filesystem::path& folder, const std::vector<ssm::train::Epoch>& curve) {
+  if (curve.empty()) return;
+  std::vector<std::vector<double>> columns(5);
+  for (const auto& each : curve) {
+    columns[0].push_back(each.epoch);
+    columns[1].push_back(each.loss);
+    columns[2].push_back(100 * each.accuracy);
+    columns[3].push_back(100 * each.test);
+    columns[4].push_back(each.seconds / 60);
+  }
+  write_file(folder / "curve.tsv",
+             table({"epoch", "loss", "training accuracy (%)", "test accuracy (%)", "minutes"}, columns));
+  draw(folder, "curve",
+       "set multiplot layout 2,1\nset xlabel 'epoch'\nset ylabel 'loss'\nplot " +
+           line(2, "training loss", "#4060c0", "lw 2") + "\nset ylabel 'accuracy (%)'\nplot " +
+           line(3, "training (augmented)", "#90a0d0", "lw 2") + ", " + line(4, "test", "#c04040", "lw 2") +
+           "\nunset multiplot\n");
+}
+
+/// Trains to the end or to Ctrl-C, from the checkpoint in `folder` where there is one.
+/// @param test   accuracy of a model on what it is not trained on
+/// @return       whether it came to the end
+template <class Layer>
+bool train(ssm::nn::Stack<Layer>& model, TrainingChoices& choices, const std::filesystem::path& folder,
+           ssm::Executor& threads, ssm::Index examples, const typename ssm::train::Trainer<Layer>::MakeSample& sample,
+           const typename ssm::train::Trainer<Layer>::Judge& judge,
+           const std::function<double(const ssm::nn::Stack<Layer>&)>& test) {
+  make_folder(folder);
+  choices.options.checkpoint = folder / "checkpoint.safetensors";
+  ssm::train::Trainer<Layer> trainer(model, choices.options, threads);
+  if (trainer.resume())
+    std::cout << "Going on from " << choices.options.checkpoint.string() << ", after step " << trainer.steps() << ".\n";
+  std::signal(SIGINT, [](int) { interrupted() = true; });
+  bool done = false;
+  {
+    TrainingBar bar;
+    done = trainer.run(examples, sample, judge,
+                       {.report = [&](const auto& at) { bar(at); },
+                        .tested =
+                            [&](const auto& trained) {
+                              const double accuracy = test(trained);
+                              std::fprintf(stderr, " test %.2f %%\n", 100 * accuracy);
+                              return accuracy;
+                            },
+                        .stop = [] { return interrupted().load(); }});
+  }
+  std::signal(SIGINT, SIG_DFL);
+  draw_curve(folder, trainer.curve());
+  if (!done) std::cout << "Stopped after step " << trainer.steps() << ", saved. The same command goes on from there.\n";
+  return done;
+}
+
+/// Share of right answers, over the caller's threads: right(i) for every i.
+template <class Right>
+double share(ssm::Index count, ssm::Executor& threads, Right right) {
+  std::vector<char> found(static_cast<std::size_t>(count));
+  threads.run(count, [&](ssm::Index i, ssm::Index) { found[static_cast<std::size_t>(i)] = right(i) ? 1 : 0; });
+  double sum = 0;
+  for (const char each : found) sum += each;
+  return sum / static_cast<double>(std::max<ssm::Index>(count, 1));
+}
+
+/// The largest of some numbers.
+template <class T>
+ssm::Index largest(std::span<const T> values) {
+  return std::max_element(values.begin(), values.end()) - values.begin();
+}
+
+}  // namespace example
