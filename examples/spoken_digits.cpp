@@ -110,7 +110,7 @@ std::vector<float> answer(const Model& model, const std::vector<float>& samples)
 }
 
 void learn(const std::filesystem::path& folder, const std::filesystem::path& out, const std::string& model_path,
-           nn::StackShape shape, example::TrainingChoices& choices) {
+           const std::string& from, nn::StackShape shape, example::TrainingChoices& choices) {
   std::vector<Spoken> learnt, held_out;
   for (auto& each : read_folder(folder)) {
     if (each.rate != trained_rate)
@@ -125,12 +125,12 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
     throw std::runtime_error(folder.string() + ": expected recordings of index 5 and above to train on, got none");
   ThreadPool threads(choices.threads);
   Random random(choices.options.seed);
-  Model model(diagonal::Linear{}, shape, random);
+  Model model = from.empty() ? Model(diagonal::Linear{}, shape, random) : io::load<Model>(from);
   std::cout << "Training on " << learnt.size() << " recordings, testing on " << held_out.size() << ".\n";
   const auto sample = [&](Index i, Random& draw) -> train::Sample<float> {
     std::vector<float> u = learnt[static_cast<std::size_t>(i)].samples;
     if (draw.uniform() < 0.4) u = low_pass(u, draw.uniform(0.2, 0.25));  // as it would come at half the rate
-    const double speed = draw.uniform(0.9, 1.1);                       // slower and deeper, or faster and higher
+    const double speed = draw.uniform(0.9, 1.1);                         // slower and deeper, or faster and higher
     const auto length = std::min<Index>(static_cast<Index>(static_cast<double>(u.size() - 1) / speed), 8000);
     const auto silence = static_cast<Index>(draw.uniform() * 800);
     const auto loud = static_cast<float>(draw.log_uniform(0.4, 2.5)),
@@ -283,7 +283,7 @@ void listen(const std::string& source, const std::filesystem::path& out, const s
 
 int main(int count, char** arguments) {
   CLI::App app("Hears spoken digits, sample by sample", "spoken_digits");
-  std::string out, data, folder, source, model = SSM_EXAMPLE_MODELS "/spoken_digits.safetensors", trained;
+  std::string out, data, from, folder, source, model = SSM_EXAMPLE_MODELS "/spoken_digits.safetensors", trained;
   Index step = 1;
   example::TrainingChoices choices;
   choices.options = {.epochs = 26, .batch = 8, .rate = 4e-3, .weight_decay = 0.05, .average = 0.998};
@@ -303,13 +303,14 @@ int main(int count, char** arguments) {
   train_option->excludes(evaluate_option)->excludes(listen_option);
   evaluate_option->excludes(listen_option);
   auto* const model_option = app.add_option("--model", model, "what to hear with; with --train, where it goes");
+  app.add_option("--from", from, "with --train: a model to begin with, instead of initial values");
   app.add_option("--features", shape.features, "H, with --train")->check(CLI::Range(1, 1024))->capture_default_str();
   app.add_option("--states", shape.states, "N, with --train")->check(CLI::Range(1, 1024))->capture_default_str();
   app.add_option("--layers", shape.layers, "with --train")->check(CLI::Range(1, 64))->capture_default_str();
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     if (*train_option)
-      learn(data, out, *model_option ? model : "", shape, choices);
+      learn(data, out, *model_option ? model : "", from, shape, choices);
     else if (*evaluate_option)
       evaluate(folder, out, model, step, choices.threads);
     else

@@ -1,6 +1,7 @@
 #pragma once
 
-/// Everything that needs no further dependency than Eigen and xsimd. FFTW's transforms are apart: "ssm/fft/fftw.hpp".
+/// Everything that needs no further dependency than Eigen and xsimd. Apart are FFTW's transforms, "ssm/fft/fftw.hpp",
+/// and files and training, which need nlohmann/json: "ssm/io/..", "ssm/train/..".
 
 #include "ssm/conv/causal.hpp"
 #include "ssm/conv/overlap_save.hpp"
@@ -44,11 +45,13 @@
 #include "ssm/layer/cost.hpp"
 #include "ssm/layer/featurewise.hpp"
 #include "ssm/layer/lssl.hpp"
+#include "ssm/layer/modal_adjoint.hpp"
 #include "ssm/layer/modal_layer.hpp"
 #include "ssm/layer/modal_parameters.hpp"
 #include "ssm/layer/modal_recurrence.hpp"
 #include "ssm/layer/mode.hpp"
 #include "ssm/layer/plan.hpp"
+#include "ssm/layer/role.hpp"
 #include "ssm/layer/runner.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
@@ -56,6 +59,22 @@
 #include "ssm/layer/s5_parameters.hpp"
 #include "ssm/layer/snapshots.hpp"
 #include "ssm/layer/state.hpp"
+#include "ssm/layer/trainable.hpp"
+#include "ssm/nn/activation.hpp"
+#include "ssm/nn/backpropagation.hpp"
+#include "ssm/nn/dropout.hpp"
+#include "ssm/nn/embedding.hpp"
+#include "ssm/nn/glu.hpp"
+#include "ssm/nn/linear.hpp"
+#include "ssm/nn/loss.hpp"
+#include "ssm/nn/norm.hpp"
+#include "ssm/nn/parameter.hpp"
+#include "ssm/nn/pooling.hpp"
+#include "ssm/nn/stack.hpp"
+#include "ssm/optim/adamw.hpp"
+#include "ssm/optim/average.hpp"
+#include "ssm/optim/schedule.hpp"
+#include "ssm/optim/sgd.hpp"
 #include "ssm/scan/affine.hpp"
 #include "ssm/scan/parallel.hpp"
 #include "ssm/scan/sequential.hpp"

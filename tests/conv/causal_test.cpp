@@ -108,3 +108,26 @@ TEMPLATE_LIST_TEST_CASE("causal convolutions are the reference's", "[conv][golde
           (std::is_same_v<T, double> ? file.tolerance() : tolerance::convolution<float>));
   }
 }
+
+TEMPLATE_LIST_TEST_CASE("the convolution's vjp is adjoint in u and in K", "[conv][gradient]", support::AllBackends) {
+  using T = typename TestType::scalar;
+  using Backend = typename TestType::backend;
+  using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  Random random(3);
+  const auto noise = [&](Index rows) {
+    return Rows(Rows::NullaryExpr(rows, 2, [&] { return static_cast<T>(random.normal()); }));
+  };
+  for (const auto& [L, M] : {std::pair<Index, Index>{1, 1}, {7, 3}, {3, 7}, {257, 64}, {0, 4}, {5, 0}}) {
+    CAPTURE(L, M);
+    const Rows u = noise(L), K = noise(M), dy = noise(L);
+    Rows y(L, 2), du = Rows::Zero(L, 2), dK = Rows::Zero(M, 2);
+    conv::causal<Backend, T>(u, K, y);
+    conv::causal_vjp<Backend, T>(u, K, dy, du, dK);
+    const auto inner = [](const Rows& a, const Rows& b) {
+      return a.template cast<double>().cwiseProduct(b.template cast<double>()).sum();
+    };
+    const double expected = inner(y, dy), size = std::sqrt(inner(y, y) * inner(dy, dy));
+    CHECK(std::abs(inner(u, du) - expected) <= tolerance::gradient<T> * size);
+    CHECK(std::abs(inner(K, dK) - expected) <= tolerance::gradient<T> * size);
+  }
+}

@@ -1,4 +1,5 @@
 #include "ssm/kernel/vandermonde.hpp"
+#include "ssm/core/random.hpp"
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/discretize/zero_order_hold.hpp"
 #include "ssm/kernel/krylov.hpp"
@@ -37,4 +38,48 @@ TEST_CASE("the Vandermonde kernel has one input and one output", "[kernel]") {
   const DiscreteDiagonalSystem<double> one{2, Vector<Complex<double>>::Zero(1), Matrix<Complex<double>>::Zero(1, 1),
                                            Matrix<Complex<double>>::Zero(1, 1)};
   CHECK_THROWS_AS(kernel::vandermonde(one, -1), DomainError);
+}
+
+TEST_CASE("the Vandermonde kernel's vjp is the limit of differences", "[kernel][gradient]") {
+  Random random(11);
+  for (const Index states : {1, 7, 8}) {
+    const Index M = modes_of(states), L = 40;
+    DiscreteDiagonalSystem<double> system{states, Vector<Complex<double>>(M), Matrix<Complex<double>>(M, 1),
+                                          Matrix<Complex<double>>(1, M)};
+    for (Index n = 0; n < M; ++n) {
+      const bool real = multiplicity(n, states) == 1;
+      system.Lambda_bar(n) = std::polar(random.uniform(0.7, 0.99), real ? 0.0 : random.uniform(0, 3));
+      const auto draw = [&] { return Complex<double>(random.normal(), real ? 0.0 : random.normal()); };
+      system.B_bar(n, 0) = draw();
+      system.C(0, n) = draw();
+    }
+    const Vector<double> dK = Vector<double>::NullaryExpr(L, [&] { return random.normal(); });
+    DiscreteDiagonalSystem<double> found{states, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, 1),
+                                         Matrix<Complex<double>>::Zero(1, M)};
+    kernel::vandermonde_vjp(system, dK, found);
+    const auto check = [&](Complex<double>& number, Complex<double> expected) {
+      const Complex<double> kept = number;
+      const auto difference = [&](Complex<double> step) {
+        number = kept + step;
+        const double up = kernel::vandermonde(system, L).dot(dK);
+        number = kept - step;
+        const double down = kernel::vandermonde(system, L).dot(dK);
+        number = kept;
+        return (up - down) / (2 * std::abs(step));
+      };
+      const double h = 1e-3;
+      const auto limit = [&](Complex<double> along) {  // Richardson, order 6
+        const double a = difference(along * h), b = difference(along * h / 2.0), c = difference(along * h / 4.0);
+        return (16 * (4 * c - b) / 3 - (4 * b - a) / 3) / 15;
+      };
+      CHECK(std::abs(limit(1) - expected.real()) <= 1e-8 * (1 + std::abs(expected)));
+      if (kept.imag() != 0)
+        CHECK(std::abs(limit(Complex<double>(0, 1)) - expected.imag()) <= 1e-8 * (1 + std::abs(expected)));
+    };
+    for (Index n = 0; n < M; ++n) {
+      check(system.Lambda_bar(n), found.Lambda_bar(n));
+      check(system.B_bar(n, 0), found.B_bar(n, 0));
+      check(system.C(0, n), found.C(0, n));
+    }
+  }
 }

@@ -167,7 +167,7 @@ TEST_CASE("gradients of stored parameters are the limit of differences", "[layer
         const double rounding = 64 * std::numeric_limits<double>::epsilon() * size / step;
         worst = std::max(worst, std::abs((16 * again - once) / 15 - expected[i]) - rounding);
       }
-      INFO(name);
+      INFO(name << ": " << worst << " of " << peak);
       CHECK(worst <= tolerance::gradient<double> * peak);
     });
   });

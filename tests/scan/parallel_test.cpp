@@ -2,6 +2,7 @@
 #include "ssm/core/random.hpp"
 #include "ssm/scan/sequential.hpp"
 #include "support/golden.hpp"
+#include "support/tolerance.hpp"
 
 using namespace ssm;
 
@@ -127,4 +128,26 @@ TEST_CASE("scans refuse sizes that disagree", "[scan]") {
                     "channels of the state: expected 3, got 2");
   CHECK_THROWS_AS((scan::parallel<double, double>(nine.view(), problem.v.view(), problem.state.view(), this_thread())),
                   ShapeError);
+}
+
+TEMPLATE_TEST_CASE("the scan's gradients are the reference's", "[scan][gradient][golden]", float, double) {
+  using T = TestType;
+  for (const auto& path : support::golden_files("scan", "affine_")) {
+    const support::Safetensors file(path);
+    CAPTURE(path);
+    const Index L = file["b_ri"].size(0), S = file["b_ri"].size(1);
+    const auto a = file["a_ri"].complex();
+    const auto from = [&](const std::string& name, Index rows, double less = 0) {
+      const auto values = file[name].complex();
+      return Numbers<T>(rows, S, [&](Index i) { return values[static_cast<std::size_t>(i)] - less; });
+    };
+    auto Delta = from("a_ri", static_cast<Index>(a.size()) / S, 1), x = from("b_ri", L), before = from("x0_ri", 1),
+         state = before, dx = from("dx_ri", L), dDelta = Numbers<T>(Delta.re.rows(), S), dstate = Numbers<T>(1, S);
+    scan::sequential<T, T>(Delta.view(), x.view(), state.view());
+    scan::sequential_vjp<T, T>(Delta.view(), before.view(), x.view(), dx.view(), dstate.view(), dDelta.view());
+    const double allowed = std::is_same_v<T, double> ? file.tolerance() : tolerance::gradient<T>;
+    CHECK(support::relative_error(dx.values(), file["db_ri"].complex()) <= allowed);
+    CHECK(support::relative_error(dDelta.values(), file["da_ri"].complex()) <= allowed);
+    CHECK(support::relative_error(dstate.values(), file["dx0_ri"].complex()) <= allowed);
+  }
 }

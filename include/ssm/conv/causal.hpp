@@ -70,4 +70,33 @@ void causal(ConstSequence<T> u, ConstSequence<T> K, Sequence<T> y) {
   }
 }
 
+/// The convolution's vector-Jacobian product: correlations, by the convolution itself in reversed time.
+///
+///     du_j += sum_(k >= j) K_(k-j) dy_k,     dK_m += sum_(k >= m) dy_k u_(k-m)
+///
+/// @param u    input                     (L, H)
+/// @param K    kernels                   (M, H)
+/// @param dy   cotangent of the output   (L, H)
+/// @param du   += cotangent of u         (L, H)
+/// @param dK   += cotangent of K         (M, H)
+/// @throws     ShapeError if the channels or lengths disagree
+/// @note       O(H (L + M) log(L + M)); memory O(L H)
+template <class Backend = fft::EigenBackend, std::floating_point T>
+requires fft::Backend<Backend, T>
+void causal_vjp(ConstSequence<T> u, ConstSequence<T> K, ConstSequence<T> dy, Sequence<T> du, Sequence<T> dK) {
+  const Index L = u.length(), H = K.features();
+  ssm::detail::require_same_shape<T>(u, dy, H);
+  ssm::detail::require_same_shape<T>(u, du, H);
+  ssm::detail::require_same_shape<T>(K, dK, H);
+  std::vector<T> reversed(static_cast<std::size_t>(L * H)), found(reversed.size());
+  const Sequence<T> backwards(reversed.data(), L, H), result(found.data(), L, H);
+  for (Index k = 0; k < L; ++k) std::copy_n(dy.row(L - 1 - k).data(), H, backwards.row(k).data());
+  causal<Backend, T>(backwards, K, result);
+  for (Index k = 0; k < L; ++k)
+    for (Index h = 0; h < H; ++h) du(k, h) += result(L - 1 - k, h);
+  causal<Backend, T>(backwards, u, result);
+  for (Index m = 0; m < std::min(L, K.length()); ++m)
+    for (Index h = 0; h < H; ++h) dK(m, h) += result(L - 1 - m, h);
+}
+
 }  // namespace ssm::conv

@@ -45,4 +45,46 @@ inline Vector<double> vandermonde(const DiscreteDiagonalSystem<double>& system, 
   return Eigen::Map<const Vector<double>>(K.data(), length);
 }
 
+/// Its vector-Jacobian product: a product with the transposed Vandermonde matrix and with that of its derivative, by
+/// Horner's rule in all modes at once.
+///
+///     d(C_n B_bar_n) = m_n sum_k dK_k conj(Lambda_bar_n)^k,    dLambda_bar_n = m_n conj(C_n B_bar_n) sum_k k dK_k
+///     conj(Lambda_bar_n)^(k-1)
+///
+/// with m_n how often mode n counts.
+///
+/// @param system    one input, one output, M modes
+/// @param dK        cotangent of the kernel                        (L)
+/// @param dsystem   += cotangents of Lambda_bar, B_bar and C
+/// @throws          ShapeError if the sizes disagree
+/// @note            O(N L) time, O(N) memory
+inline void vandermonde_vjp(const DiscreteDiagonalSystem<double>& system, const Vector<double>& dK,
+                            DiscreteDiagonalSystem<double>& dsystem) {
+  ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
+  ssm::detail::require_size("outputs of the system", 1, system.C.rows());
+  const Index M = system.Lambda_bar.size();
+  ssm::detail::require_size("modes of the cotangent", M, dsystem.Lambda_bar.size());
+  Vector<double> a(M), b(M), re = Vector<double>::Zero(M), im = re, slope_re = re, slope_im = re;
+  for (Index n = 0; n < M; ++n) {
+    a(n) = system.Lambda_bar(n).real();
+    b(n) = -system.Lambda_bar(n).imag();
+  }
+  for (Index k = dK.size() - 1; k >= 0; --k)
+    for (Index n = 0; n < M; ++n) {
+      const double s_re = re(n), s_im = im(n), t_re = slope_re(n), t_im = slope_im(n);
+      slope_re(n) = t_re * a(n) - t_im * b(n) + s_re;
+      slope_im(n) = t_re * b(n) + t_im * a(n) + s_im;
+      re(n) = s_re * a(n) - s_im * b(n) + dK(k);
+      im(n) = s_re * b(n) + s_im * a(n);
+    }
+  for (Index n = 0; n < M; ++n) {
+    const auto count = static_cast<double>(multiplicity(n, system.states));
+    const Complex<double> product = system.C(0, n) * system.B_bar(n, 0),
+                          dproduct = count * Complex<double>(re(n), im(n));
+    dsystem.Lambda_bar(n) += count * std::conj(product) * Complex<double>(slope_re(n), slope_im(n));
+    dsystem.B_bar(n, 0) += std::conj(system.C(0, n)) * dproduct;
+    dsystem.C(0, n) += std::conj(system.B_bar(n, 0)) * dproduct;
+  }
+}
+
 }  // namespace ssm::kernel

@@ -36,7 +36,7 @@ class ModalAdjoint {
   using Pair = typename Recurrence::Pair;
   using Mask = typename Pack::Mask;
   static constexpr Index group = simd::group<X>, pack = Pack::size;
-  static constexpr Index together = 2;  // modes that run at once
+  static constexpr Index together = 2, swept = 4;  // modes that run at once: there and back; only there
 
  public:
   ModalAdjoint(const Recurrence& recurrence, Index length)
@@ -194,17 +194,36 @@ class ModalAdjoint {
       for (Index i = 0; i < 2 * M_; ++i) rounded(Pack::load(last + i * group)).store(lanes.start + i * group);
       return;
     }
-    for (Index n = 0; n < M_; ++n) {
-      const X* const from = lanes.coefficients + n * rows_ * group;
-      const Pair a = load(from, change), B = load(from, b);
-      const Mask keep = lanes.keep(n);
-      Pair x = Pair::load(lanes.start + 2 * n * group);
-      for (Index k = 0; k < lanes.steps; ++k) {
-        const Pack u = Pack::load(lanes.u + k * group);
-        x = advance(keep, a, x, Scaled ? Pair{u, Pack(X(0))} : Pair{B.re * u, B.im * u});
-      }
-      store({rounded(x.re), rounded(x.im)}, lanes.start + 2 * n * group);
+    Index n = 0;
+    for (; n + swept <= M_; n += swept) sweep_modes<swept, Scaled>(lanes, n);
+    for (; n < M_; ++n) sweep_modes<1, Scaled>(lanes, n);
+  }
+  template <Index Modes, bool Scaled>
+  void sweep_modes(Lanes lanes, Index n) const noexcept {
+    struct Mode {
+      Pair change, b, x;
+      Mask keep;
+    };
+    std::array<Mode, std::size_t(Modes)> all;
+    for (Index m = 0; m < Modes; ++m) {
+      const X* const from = lanes.coefficients + (n + m) * rows_ * group;
+      all[static_cast<std::size_t>(m)] = {load(from, change), load(from, b),
+                                          Pair::load(lanes.start + 2 * (n + m) * group), lanes.keep(n + m)};
     }
+    for (Index k = 0; k < lanes.steps; ++k) {
+      const Pack u = Pack::load(lanes.u + k * group);
+      for (Mode& mode : all) mode.x = advance(mode.keep, mode.change, mode.x, driven<Scaled>(mode.b, u));
+    }
+    for (Index m = 0; m < Modes; ++m) {
+      const Pair& x = all[static_cast<std::size_t>(m)].x;
+      store({rounded(x.re), rounded(x.im)}, lanes.start + 2 * (n + m) * group);
+    }
+  }
+  /// B_bar u, or u where the state is divided by B_bar.
+  template <bool Scaled>
+  static Pair driven(Pair B, Pack u) noexcept {
+    if constexpr (Scaled) return {u, Pack(X(0))};
+    return {B.re * u, B.im * u};
   }
 
   template <bool Scaled>
@@ -243,8 +262,7 @@ class ModalAdjoint {
       X* const to = lanes.states + (k + 1) * stride;
       for (Index m = 0; m < Modes; ++m) {
         Mode& mode = all[static_cast<std::size_t>(m)];
-        mode.x =
-            advance(mode.keep, mode.change, mode.x, Scaled ? Pair{u, zero.im} : Pair{mode.b.re * u, mode.b.im * u});
+        mode.x = advance(mode.keep, mode.change, mode.x, driven<Scaled>(mode.b, u));
         store(mode.x, to + 2 * m * group);
       }
     }

@@ -44,6 +44,7 @@ struct StackShape {
 /// One block: norm, layer, GELU, linear map to 2 H, gated linear unit, and the sum with what came in.
 template <TrainableSSMLayer Layer>
 struct BlockParameters {
+  /// Of the numbers.
   using T = typename Layer::Scalar;
   Norm<T> norm;                    ///< before the layer, or after the sum
   typename Layer::Parameters ssm;  ///< the layer's

@@ -80,4 +80,42 @@ void sequential(ConstSplit<X> Delta, Split<T> v, Split<X> state) {
   }
 }
 
+/// The recurrence's vector-Jacobian product, from the last step to the first, in place.
+///
+///     lambda_k = dx_k + conj(a_{k+1}) lambda_{k+1},   dv_k = lambda_k,   dDelta_k = lambda_k conj(x_{k-1})
+///
+/// @param Delta    as `sequential` was given                         (L, S), or (1, S)
+/// @param before   x_{-1}                                            (1, S)
+/// @param x        what it made                                      (L, S)
+/// @param dx       cotangent of x, becomes that of v                 (L, S)
+/// @param dstate   cotangent of the state after the last step (besides x's own), becomes that of x_{-1}    (1, S)
+/// @param dDelta   += cotangent of Delta                             (L, S), or (1, S)
+/// @throws         ShapeError if the sizes disagree
+/// @note           O(L S), allocates nothing
+template <class T, class X>
+void sequential_vjp(ConstSplit<X> Delta, ConstSplit<X> before, ConstSplit<T> x, Split<T> dx, Split<X> dstate,
+                    Split<X> dDelta) {
+  detail::require_scan<T, X>(Delta, x, before);
+  detail::require_scan<T, X>(Delta, dx, dstate);
+  ssm::detail::require_size("length of dx (that of x is expected)", x.length(), dx.length());
+  ssm::detail::require_size("length of dDelta (that of Delta is expected)", Delta.length(), dDelta.length());
+  ssm::detail::require_size("channels of dDelta", Delta.channels(), dDelta.channels());
+  const bool varies = Delta.length() != 1;
+  for (Index k = x.length() - 1; k >= 0; --k) {
+    const Index d = varies ? k : 0;
+    for (Index s = 0; s < x.channels(); ++s) {
+      const X re = static_cast<X>(dx.re(k, s)) + dstate.re(0, s), im = static_cast<X>(dx.im(k, s)) + dstate.im(0, s);
+      const X x_re = k > 0 ? static_cast<X>(x.re(k - 1, s)) : before.re(0, s),
+              x_im = k > 0 ? static_cast<X>(x.im(k - 1, s)) : before.im(0, s);
+      const X a = Delta.re(d, s), b = Delta.im(d, s);
+      dDelta.re(d, s) += re * x_re + im * x_im;
+      dDelta.im(d, s) += im * x_re - re * x_im;
+      dstate.re(0, s) = ssm::detail::settle(re + (a * re + b * im));
+      dstate.im(0, s) = ssm::detail::settle(im + (a * im - b * re));
+      dx.re(k, s) = static_cast<T>(re);
+      dx.im(k, s) = static_cast<T>(im);
+    }
+  }
+}
+
 }  // namespace ssm::scan

@@ -44,8 +44,10 @@ struct Epoch {
 /// Where a training is.
 struct Progress {
   Index epoch;                ///< from 0
-  Index step, steps;          ///< of the epoch
-  double loss, accuracy;      ///< means over the epoch so far
+  Index step;                 ///< of the epoch, from 1
+  Index steps;                ///< of an epoch
+  double loss;                ///< mean over the epoch so far
+  double accuracy;            ///< likewise
   double samples_per_second;  ///< since this run began
   double seconds_left;        ///< at that speed
 };
