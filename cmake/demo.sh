@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing (Debian 12, apt), builds the main example for this processor and runs it on the recording that
+# Installs what is missing (Debian 12, apt), builds the main example for this processor and lets it hear the recording that
 # comes with the project. Options are handed to the example.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,5 +9,5 @@ install_missing $build_packages $example_packages
 cmake --preset native -DSSM_BUILD_BENCH=OFF -DSSM_FFTW=OFF >build-native.log 2>&1 || { cat build-native.log >&2; rm -f build-native.log; stop "cmake could not configure"; }
 rm -f build-native.log
 say "Building the example ..."
-cmake --build --preset native --target recording
-build/native/examples/recording --in examples/data/seven.wav --out build/demo "$@"
+cmake --build --preset native --target spoken_digits
+build/native/examples/spoken_digits --out build/demo "$@"

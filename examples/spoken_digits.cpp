@@ -31,7 +31,8 @@ constexpr double trained_rate = 8000;  // Hz
 constexpr float gain = 8;              // recordings are quiet
 
 /// Every `step`th sample, after a low pass that leaves out what those cannot hold: a windowed sinc.
-std::vector<float> decimate(const std::vector<float>& samples, Index step, double cut = 0.45) {
+std::vector<float> decimate(const std::vector<float>& samples, Index step) {
+  constexpr double cut = 0.45;  // of the new rate
   const Index half = 16 * step, length = static_cast<Index>(samples.size());
   std::vector<double> taps;
   double sum = 0;
@@ -50,25 +51,11 @@ std::vector<float> decimate(const std::vector<float>& samples, Index step, doubl
   }
   return result;
 }
-/// What is left of a recording that was read at a lower rate, still at the rate it had.
-std::vector<float> low_pass(const std::vector<float>& samples, double cut) {
+/// As it sounds from a line of half the rate: every second sample, held for two.
+std::vector<float> held(const std::vector<float>& samples) {
+  const auto half = decimate(samples, 2);
   std::vector<float> result;
-  const Index half = 24, length = static_cast<Index>(samples.size());
-  std::vector<float> taps;
-  for (Index i = 0; i <= half; ++i) {
-    const double x = 2 * cut * static_cast<double>(i), pi = std::numbers::pi;
-    taps.push_back(
-        static_cast<float>(2 * cut * (i == 0 ? 1 : std::sin(pi * x) / (pi * x)) *
-                           (0.5 + 0.5 * std::cos(pi * static_cast<double>(i) / static_cast<double>(half + 1)))));
-  }
-  for (Index k = 0; k < length; ++k) {
-    float value = taps[0] * samples[static_cast<std::size_t>(k)];
-    for (Index i = 1; i <= half; ++i) {
-      if (k - i >= 0) value += taps[static_cast<std::size_t>(i)] * samples[static_cast<std::size_t>(k - i)];
-      if (k + i < length) value += taps[static_cast<std::size_t>(i)] * samples[static_cast<std::size_t>(k + i)];
-    }
-    result.push_back(value);
-  }
+  for (std::size_t k = 0; k < samples.size(); ++k) result.push_back(half[k / 2]);
   return result;
 }
 
@@ -129,8 +116,8 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
   std::cout << "Training on " << learnt.size() << " recordings, testing on " << held_out.size() << ".\n";
   const auto sample = [&](Index i, Random& draw) -> train::Sample<float> {
     std::vector<float> u = learnt[static_cast<std::size_t>(i)].samples;
-    if (draw.uniform() < 0.4) u = low_pass(u, draw.uniform(0.2, 0.25));  // as it would come at half the rate
-    const double speed = draw.uniform(0.9, 1.1);                         // slower and deeper, or faster and higher
+    if (draw.uniform() < 0.4) u = held(u);        // as a poor line would bring it
+    const double speed = draw.uniform(0.9, 1.1);  // slower and deeper, or faster and higher
     const auto length = std::min<Index>(static_cast<Index>(static_cast<double>(u.size() - 1) / speed), 8000);
     const auto silence = static_cast<Index>(draw.uniform() * 800);
     const auto loud = static_cast<float>(draw.log_uniform(0.4, 2.5)),
@@ -211,7 +198,8 @@ void evaluate(const std::filesystem::path& folder, const std::filesystem::path& 
       out, "confusion",
       "set xrange [-0.5:9.5]\nset yrange [9.5:-0.5]\nset xtics 1\nset ytics 1\nset xlabel 'heard'\nset ylabel 'said'\n"
       "set size square\nunset key\nset palette defined (0 'white', 1 '#d0e0ff', 10 '#2040a0')\n"
-      "plot DATA using 1:2:3 with image, '' using 1:2:(sprintf('%d', $3)) with labels\n");
+      "plot DATA using 1:2:3 with image, '' using 1:2:($3 > 0 ? sprintf('%d', $3) : '') with labels tc rgb '#e08000' "
+      "font ',14'\n");
 }
 
 /// Running probabilities, sample by sample.
@@ -231,7 +219,7 @@ void listen(const std::string& source, const std::filesystem::path& out, const s
     nn::softmax<float>(logits, probabilities);
     busy += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     const double time = static_cast<double>(hearing.steps()) / recording.rate;
-    if (hearing.steps() % 40 == 0 && columns[0].size() < 100000) {
+    if (hearing.steps() % 4 == 0 && columns[0].size() < 200000) {
       columns[0].push_back(time);
       columns[1].push_back(static_cast<double>(sample));
       for (std::size_t c = 0; c < classes; ++c) columns[2 + c].push_back(static_cast<double>(probabilities[c]));
@@ -274,16 +262,18 @@ void listen(const std::string& source, const std::filesystem::path& out, const s
       out, "hearing",
       "set multiplot layout 2,1\nset lmargin 10\nset rmargin 14\nset ylabel 'wave'\nset xrange [0:*]\nplot " +
           example::line(2, "", "#404040") +
-          "\nset ylabel 'probability of each digit so far'\nset xlabel 'seconds'\nset yrange [0:1]\nplot for [c=3:" +
+          "\nset ylabel 'probability of each digit, so far'\nset xlabel 'seconds'\nset yrange [0:1]\n"
+          "colors = '#1f77b4 #ff7f0e #2ca02c #d62728 #9467bd #8c564b #e377c2 #7f7f7f #bcbd22 #17becf'\nplot for [c=3:" +
           std::to_string(2 + classes) +
-          "] DATA using 1:c title sprintf('%d', c - 3) with lines lw 2\nunset multiplot\n");
+          "] DATA using 1:c title sprintf('%d', c - 3) with lines lw 2.5 lc rgb word(colors, 1 + (c - 3) % 10)\nunset "
+          "multiplot\n");
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
   CLI::App app("Hears spoken digits, sample by sample", "spoken_digits");
-  std::string out, data, from, folder, source, model = SSM_EXAMPLE_MODELS "/spoken_digits.safetensors", trained;
+  std::string out, data, from, folder, source, model = SSM_EXAMPLE_MODELS "/spoken_digits.safetensors";
   Index step = 1;
   example::TrainingChoices choices;
   choices.options = {.epochs = 26, .batch = 8, .rate = 4e-3, .weight_decay = 0.05, .average = 0.998};
@@ -314,6 +304,6 @@ int main(int count, char** arguments) {
     else if (*evaluate_option)
       evaluate(folder, out, model, step, choices.threads);
     else
-      listen(*listen_option ? source : SSM_EXAMPLE_DATA "/seven.wav", out, model);
+      listen(*listen_option ? source : SSM_EXAMPLE_DATA "/nine.wav", out, model);
   });
 }
