@@ -117,6 +117,64 @@ Built kept_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, d
           },
           units, plan->explain(), static_cast<double>(plan->bytes()), &x->y};
 }
+/// Parameters -> layer -> the whole batch, and the gradients of <w, y> by all parameters and u.
+template <class Layer, class Stored>
+Built gradients(const Shape& s, const Stored& stored) {
+  const auto x = signals(s);
+  const auto w = std::make_shared<Rows>(noise(x->B * x->L, x->H));
+  const auto du = std::make_shared<Rows>(Rows::Zero(x->B * x->L, x->H));
+  return {[=] {
+            const Layer layer(stored);
+            auto gradient = ssm::zero(stored);
+            auto cotangent = layer.cotangent();
+            du->setZero();
+            const ssm::ConstBatch<float> dy(w->data(), x->B, x->L, x->H);
+            const ssm::Batch<float> to(du->data(), x->B, x->L, x->H);
+            for (Index b = 0; b < x->B; ++b) {
+              auto state = layer.initial_state();
+              layer.forward(x->in()[b], x->out()[b], state);
+              layer.forward_vjp(x->in()[b], dy[b], to[b], cotangent);
+            }
+            layer.parameters_vjp(cotangent, gradient);
+            benchmark::DoNotOptimize(gradient.D.data());
+          },
+          0,
+          {},
+          0,
+          du.get()};
+}
+/// One AdamW step of a deep classifier, as the peer has it.
+Built training(const Shape& s, ssm::Executor& threads) {
+  using Layer = ssm::S4D<float>;
+  struct Work {
+    ssm::Random random{1};
+    ssm::nn::Stack<Layer> model;
+    ssm::optim::AdamW<float> optimizer;
+    ssm::nn::Backpropagation<Layer> backpropagate;
+    Rows u;
+    Work(const Shape& shape, ssm::Executor& executor)
+        : model(ssm::diagonal::Linear{}, {.features = shape["H"], .states = shape["N"], .layers = 4, .outputs = 10},
+                random),
+          optimizer(model.parameters(), {.rate = 1e-3}),
+          backpropagate(executor),
+          u(noise(shape["B"] * shape["L"], 1)) {}
+  };
+  const auto work = std::make_shared<Work>(s, threads);
+  return {[=, B = s["B"], L = s["L"]] {
+    std::vector<ssm::nn::Example<float>> examples;
+    for (Index b = 0; b < B; ++b) examples.push_back({ssm::ConstSequence<float>(work->u.data() + b * L, L, 1)});
+    auto gradient = ssm::zero(work->model.weights());
+    const double loss = work->backpropagate(
+        work->model, examples, work->random,
+        [B](Index i, ssm::ConstSequence<float> answer, ssm::Sequence<float> danswer) {
+          return ssm::nn::cross_entropy<float>(answer.row(0), i % 10, danswer.row(0), 1 / static_cast<double>(B));
+        },
+        gradient);
+    benchmark::DoNotOptimize(loss);
+    work->optimizer.step(ssm::parameters_of(gradient));
+    work->model.refresh();
+  }};
+}
 /// A number of steps, one call each.
 template <class Layer, class Stored>
 Built steps(const Shape& s, const Stored& stored) {
@@ -294,6 +352,20 @@ const std::map<std::string, Case> cases{
         return whole_layer<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"]), threads, mimo_work(s),
                                            ssm::mode::scan{});
       }}},
+    {"s4d.ssm.fwdbwd",
+     {"parameters -> discretization -> recurrence, and back to gradients of all parameters and u",
+      [](const Shape& s, ssm::Executor&) {
+        return gradients<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]));
+      }}},
+    {"s4.ssm.fwdbwd",
+     {"the same of S4",
+      [](const Shape& s, ssm::Executor&) { return gradients<ssm::S4<float>>(s, parameters(s["H"], s["N"])); }}},
+    {"s5.ssm.fwdbwd",
+     {"the same of S5, by tiles",
+      [](const Shape& s, ssm::Executor&) { return gradients<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"])); }}},
+    {"train.s4d.ssm",
+     {"one AdamW step of a deep classifier: 4 layers, layer norm, GELU, GLU, mean over time",
+      [](const Shape& s, ssm::Executor& threads) { return training(s, threads); }}},
     {"s4d.ssm.mixed",
      {"parameters -> discretization -> recurrence -> y W, W (H, H): what stands against an attention layer",
       [](const Shape& s, ssm::Executor& threads) -> Built {

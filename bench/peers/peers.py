@@ -874,7 +874,7 @@ def _(s):
 
 
 # ------------------------------------------------------------------------------------------------ training
-@case("train.s4d.torch", "train", ["B=32,H=64,N=64,L=784"], ["torch"], tol=1e-3)
+@case("train.s4d.torch", "train", ["B=32,H=64,N=64,L=784", "B=1,H=64,N=64,L=16384"], ["torch"], tol=1e-3)
 def _(s):
     """one AdamW step of a classifier: Linear(1,H), 4 x [LayerNorm, S4D naive, GELU, Linear H->2H, GLU, +], mean over time, Linear(H,10)"""
     torch, p = torch_(), s4d_system(s)
