@@ -1,0 +1,162 @@
+// Told the time or not: S5 on unevenly sampled sequences.
+//
+// A damped, driven pendulum is looked at now and then, through noise: sin and cos of its angle, at times that are
+// drawn. From those, how fast it turns is to be told at each look. S5 takes a time step of its own for every sample
+// (S5, arXiv:2208.04933, section 6.3); the same model, told nothing of the times, has to guess. Over three seeds, all
+// else equal.
+#include "support/training.hpp"
+
+#include <ssm/layer/s5.hpp>
+#include <ssm/nn/loss.hpp>
+
+#include <iomanip>
+
+using namespace ssm;
+using Layer = S5<float>;
+using Model = nn::Stack<Layer>;
+
+namespace {
+
+constexpr Index looks = 60;
+constexpr double mean_gap = 0.25;  // s
+
+struct Swing {
+  std::vector<float> u;          // sin and cos of the angle, noisy     (looks, 2)
+  std::vector<float> intervals;  // time since the last look, in mean gaps
+  std::vector<float> velocity;   // what is asked for                   (looks)
+};
+
+/// angle'' = -sin(angle) - 0.2 angle' + 0.7 cos(0.9 t + phase), by Runge and Kutta's rule in steps of at most 10 ms.
+Swing swing(Random& random, double noise) {
+  double angle = random.uniform(-2, 2), velocity = random.uniform(-2, 2), time = 0;
+  const double phase = random.uniform(0, 6.283185307179586);
+  const auto slope = [&](double a, double v, double t) {
+    return -std::sin(a) - 0.2 * v + 0.7 * std::cos(0.9 * t + phase);
+  };
+  Swing result;
+  for (Index k = 0; k < looks; ++k) {
+    const double gap =
+        random.uniform() < 0.5 ? mean_gap * random.uniform(0.02, 0.4) : mean_gap * random.uniform(1, 2.6);
+    const auto parts = static_cast<Index>(std::ceil(gap / 0.01));
+    const double h = gap / static_cast<double>(parts);
+    for (Index i = 0; i < parts; ++i, time += h) {
+      const double a1 = velocity, v1 = slope(angle, velocity, time);
+      const double a2 = velocity + h / 2 * v1, v2 = slope(angle + h / 2 * a1, velocity + h / 2 * v1, time + h / 2);
+      const double a3 = velocity + h / 2 * v2, v3 = slope(angle + h / 2 * a2, velocity + h / 2 * v2, time + h / 2);
+      const double a4 = velocity + h * v3, v4 = slope(angle + h * a3, velocity + h * v3, time + h);
+      angle += h / 6 * (a1 + 2 * a2 + 2 * a3 + a4);
+      velocity += h / 6 * (v1 + 2 * v2 + 2 * v3 + v4);
+    }
+    result.u.push_back(static_cast<float>(std::sin(angle) + noise * random.normal()));
+    result.u.push_back(static_cast<float>(std::cos(angle) + noise * random.normal()));
+    result.intervals.push_back(static_cast<float>(gap / mean_gap));
+    result.velocity.push_back(static_cast<float>(velocity));
+  }
+  return result;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  CLI::App app("S5 told the time steps, against the same model told nothing", "irregular_sampling");
+  std::string out;
+  Index sequences = 1000, seeds = 3;
+  double noise = 0.05;
+  example::TrainingChoices choices;
+  choices.options = {.epochs = 30, .batch = 32, .rate = 4e-3, .weight_decay = 0.01, .average = 0.98};
+  example::add_out(app, out);
+  app.add_option("--sequences", sequences, "to learn from; as many again are held out")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  app.add_option("--seeds", seeds, "trainings of each kind")->check(CLI::Range(1, 100))->capture_default_str();
+  app.add_option("--noise", noise, "of a look")->check(CLI::Range(0.0, 10.0))->capture_default_str();
+  example::add_training(app, choices);
+  return example::run(app, count, arguments, [&] {
+    example::make_folder(out);
+    ThreadPool threads(choices.threads);
+    std::vector<std::vector<double>> columns(4), shown(4);
+    for (const bool told : {true, false}) {
+      std::vector<double> errors;
+      for (Index seed = 0; seed < seeds; ++seed) {
+        auto options = choices.options;
+        options.seed += static_cast<std::uint64_t>(seed);
+        Random random(options.seed);
+        std::vector<Swing> learnt, held_out;
+        for (Index i = 0; i < sequences; ++i) learnt.push_back(swing(random, noise));
+        for (Index i = 0; i < sequences; ++i) held_out.push_back(swing(random, noise));
+        Model model(hippo::NormalLegS{},
+                    {.inputs = 2,
+                     .features = 32,
+                     .states = 32,
+                     .layers = 2,
+                     .outputs = 1,
+                     .pool = nn::Pool::none,
+                     .dt_min = 1e-2,
+                     .dt_max = 1},
+                    random);
+        train::Trainer<Layer> trainer(model, options, threads);
+        example::TrainingBar bar;
+        trainer.run(
+            sequences,
+            [&](Index i, Random&) -> train::Sample<float> {
+              const Swing& each = learnt[static_cast<std::size_t>(i)];
+              return {each.u, told ? each.intervals : std::vector<float>{}};
+            },
+            [&](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) -> train::Judged {
+              const auto& target = learnt[static_cast<std::size_t>(i)].velocity;
+              return {nn::mean_squared_error<float>({answer.data(), target.size()}, target,
+                                                    {danswer.data(), target.size()}, weight),
+                      0};
+            },
+            {.report = [&](const auto& at) { bar(at); }});
+        double sum = 0;
+        for (const Swing& each : held_out) {
+          std::vector<float> answer(each.velocity.size()), nobody(answer.size());
+          model.forward({each.u.data(), looks, 2}, {answer.data(), looks, 1},
+                        told ? std::span<const float>(each.intervals) : std::span<const float>{});
+          sum += nn::mean_squared_error<float>(answer, each.velocity, nobody) / static_cast<double>(sequences);
+          if (&each == &held_out.front() && seed == 0) {
+            double time = 0;
+            for (std::size_t k = 0; k < answer.size(); ++k) {
+              time += mean_gap * static_cast<double>(each.intervals[k]);
+              if (told) {
+                shown[0].push_back(time);
+                shown[1].push_back(static_cast<double>(each.velocity[k]));
+              }
+              shown[told ? 2 : 3].push_back(static_cast<double>(answer[k]));
+            }
+          }
+        }
+        errors.push_back(sum);
+      }
+      double mean = 0, square = 0;
+      for (const double each : errors) mean += each / static_cast<double>(errors.size());
+      for (const double each : errors)
+        square += (each - mean) * (each - mean) / std::max(1.0, static_cast<double>(errors.size() - 1));
+      std::cout << (told ? "told the intervals: " : "told nothing:       ") << "mean squared error "
+                << std::setprecision(3) << mean << " +- " << std::sqrt(square) << " over " << seeds << " seeds\n";
+      columns[0].push_back(told ? 0 : 1);
+      columns[1].push_back(mean);
+      columns[2].push_back(*std::min_element(errors.begin(), errors.end()));
+      columns[3].push_back(*std::max_element(errors.begin(), errors.end()));
+    }
+    example::write_file(out + "/errors.tsv", example::table({"kind", "mean", "least", "largest"}, columns));
+    example::write_file(out + "/irregular_sampling.tsv",
+                        example::table({"seconds", "truth", "told", "not told"}, shown));
+    example::draw(
+        out, "irregular_sampling",
+        "set multiplot layout 1,2\nset size 0.3,1\nset xrange [-0.6:1.6]\nset yrange [0:*]\nset ylabel 'mean squared "
+        "error, held out'\n"
+        "set xtics ('told the\\nintervals' 0, 'told\\nnothing' 1)\nset boxwidth 0.6\nset style fill solid 0.5\nunset "
+        "key\n"
+        "plot 'errors.tsv' using 1:2 with boxes lc rgb '#4060c0', '' using 1:2:3:4 with yerrorbars lc rgb 'black' lw "
+        "2\n"
+        "set origin 0.3,0\nset size 0.7,1\nset xrange [*:*]\nset yrange [*:*]\nset xtics auto\nset key top right "
+        "inside\n"
+        "set xlabel 'seconds'\nset ylabel 'angular velocity (1/s)'\nplot DATA using 1:2 title 'truth' with lines lw 2 "
+        "lc rgb 'black', "
+        "DATA using 1:3 title 'told the intervals' with linespoints pt 7 ps 0.6 lc rgb '#4060c0', "
+        "DATA using 1:4 title 'told nothing' with linespoints pt 7 ps 0.6 lc rgb '#c04040'\nunset multiplot\n",
+        500);
+  });
+}
