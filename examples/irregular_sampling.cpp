@@ -147,7 +147,8 @@ int main(int count, char** arguments) {
         out, "irregular_sampling",
         "set multiplot layout 1,2\nset size 0.3,1\nset xrange [-0.6:1.6]\nset yrange [0:*]\nset ylabel 'mean squared "
         "error, held out'\n"
-        "set xtics ('told the\\nintervals' 0, 'told\\nnothing' 1)\nset boxwidth 0.6\nset style fill solid 0.5\nunset "
+        "set xtics (\"told the\\nintervals\" 0, \"told\\nnothing\" 1)\nset boxwidth 0.6\nset style fill solid "
+        "0.5\nunset "
         "key\n"
         "plot 'errors.tsv' using 1:2 with boxes lc rgb '#4060c0', '' using 1:2:3:4 with yerrorbars lc rgb 'black' lw "
         "2\n"

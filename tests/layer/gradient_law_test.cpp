@@ -137,7 +137,9 @@ TEST_CASE("gradients of stored parameters are the limit of differences", "[layer
     forward_vjp(remade, ConstSequence<double>(u), layer.initial_state(), ConstSequence<double>(dy), nobody,
                 Sequence<double>(du), gradient);
     auto parameters = layer.parameters();
-    const auto loss = [&] { return laws::run_from_rest(Layer(parameters), u).cwiseProduct(weights).sum(); };
+    const auto loss = [&, &input = u] {
+      return laws::run_from_rest(Layer(parameters), input).cwiseProduct(weights).sum();
+    };
     const double size = laws::run_from_rest(remade, u).norm() * weights.norm();
     std::vector<std::vector<double>> found;
     Layer::Parameters::each(gradient, [&](const char*, auto& array, Role) {

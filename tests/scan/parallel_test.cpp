@@ -48,6 +48,13 @@ struct Problem {
   void parallel(Executor& executor) { scan::parallel<T, T>(Delta.view(), v.view(), state.view(), executor); }
 };
 
+/// Whether numbers stay far from where a scalar overflows.
+template <class T>
+bool fits(const std::vector<Complex<double>>& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(),
+                     [](auto x) { return std::abs(x) < std::sqrt(std::numeric_limits<T>::max()); });
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("the scans are the recurrence", "[scan][golden]", float, double) {
@@ -58,9 +65,7 @@ TEMPLATE_TEST_CASE("the scans are the recurrence", "[scan][golden]", float, doub
     const auto a = file["a_ri"].complex(), b = file["b_ri"].complex(), x0 = file["x0_ri"].complex();
     const double tolerance = std::is_same_v<T, double> ? file.tolerance() : 5e-6;
     const auto expected = file["x_ri"].complex();
-    const bool fits = std::all_of(expected.begin(), expected.end(),
-                                  [](auto x) { return std::abs(x) < std::sqrt(std::numeric_limits<T>::max()); });
-    if (!fits) continue;  // a scan that grows beyond float
+    if (!fits<T>(expected)) continue;  // a scan that grows beyond float
     for (const bool blocks : {false, true}) {
       Numbers<T> Delta(static_cast<Index>(a.size()) / S, S, [&](Index i) { return a[std::size_t(i)] - 1.0; });
       Numbers<T> v(L, S, [&](Index i) { return b[std::size_t(i)]; });
@@ -135,6 +140,7 @@ TEMPLATE_TEST_CASE("the scan's gradients are the reference's", "[scan][gradient]
   for (const auto& path : support::golden_files("scan", "affine_")) {
     const support::Safetensors file(path);
     CAPTURE(path);
+    if (!fits<T>(file["x_ri"].complex())) continue;  // a scan that grows beyond float
     const Index L = file["b_ri"].size(0), S = file["b_ri"].size(1);
     const auto a = file["a_ri"].complex();
     const auto from = [&](const std::string& name, Index rows, double less = 0) {

@@ -93,11 +93,11 @@ struct S4Parameters : detail::ModalParameters<T> {
   /// Published initial values, of random phase: a diagonal initializer's eigenvalues, P complex normal.
   /// @throws DomainError if a size or the range of dt is not positive, or the rank is outside 0 .. max_rank
   template <diagonal::Initializer Diagonal>
-  static S4Parameters initial(diagonal::RandomLowRank<Diagonal> kind, const S4Shape& shape, Random& random) {
+  static S4Parameters initial(diagonal::RandomLowRank<Diagonal> low_rank, const S4Shape& shape, Random& random) {
     detail::ModalParameters<T>::check(shape);
-    if (kind.rank < 0 || kind.rank > max_rank)
-      throw DomainError(detail::message("rank of P: expected within 0..", max_rank, ", got ", kind.rank));
-    S4Parameters parameters(shape.features, shape.states, kind.rank, shape.sets());
+    if (low_rank.rank < 0 || low_rank.rank > max_rank)
+      throw DomainError(detail::message("rank of P: expected within 0..", max_rank, ", got ", low_rank.rank));
+    S4Parameters parameters(shape.features, shape.states, low_rank.rank, shape.sets());
     for (Index set = 0; set < shape.sets(); ++set) {
       const diagonal::Modes drawn = modes(Diagonal{}, shape.states, random);
       parameters.set(set, drawn.Lambda, drawn.B);
@@ -106,7 +106,7 @@ struct S4Parameters : detail::ModalParameters<T> {
         value = Complex<T>(Complex<double>(re, im) * (std::numbers::sqrt2 / 2));
       }
       if (shape.states % 2 == 1)
-        for (Index r = 0; r < kind.rank; ++r) parameters.P(set, 0, r) = parameters.P(set, 0, r).real();
+        for (Index r = 0; r < low_rank.rank; ++r) parameters.P(set, 0, r) = parameters.P(set, 0, r).real();
     }
     parameters.draw_rest(shape, random);
     return parameters;
