@@ -104,7 +104,8 @@ TEST_CASE("a file that is not the model's is refused by name", "[io]") {
   CHECK_THAT(refusal([](auto& file) { file.metadata["features"] = "six"; }), Contains("expected a number, got 'six'"));
   CHECK_THAT(refusal([](auto& file) { file.metadata["features"] = "-6"; }),
              Contains("features: expected at least 1, got -6"));
-  CHECK_THAT(refusal([](auto& file) { file.tensors["block0/ssm/log_dt"].bytes[3] = '\x7f'; }), Contains("dt: expected a positive finite"));
+  CHECK_THAT(refusal([](auto& file) { file.tensors["block0/ssm/log_dt"].bytes[3] = '\x7f'; }),
+             Contains("dt: expected a positive finite"));
 }
 
 TEST_CASE("a damaged file is refused", "[io]") {
