@@ -184,7 +184,8 @@ void take(const File& file, const std::vector<Parameter<T>>& arrays, const std::
       throw FormatError(folder + each.name + ": expected " + detail::type_name<T>() + ", got " + tensor.type);
   }
   for (const auto& each : arrays)
-    std::memcpy(each.values.data(), file.tensors.at(folder + each.name).bytes.data(), each.values.size_bytes());
+    if (!each.values.empty())
+      std::memcpy(each.values.data(), file.tensors.at(folder + each.name).bytes.data(), each.values.size_bytes());
 }
 
 }  // namespace ssm::io
