@@ -99,6 +99,15 @@ TEST_CASE("stopped and resumed after any step, it is as if it had been left alon
   std::filesystem::remove_all(folder);
 }
 
+TEST_CASE("a stop that is asked for in the last step changes nothing", "[train]") {
+  auto alone = fresh(), asked = fresh();
+  train::Trainer<Layer> one(alone, options(false), this_thread()), other(asked, options(false), this_thread());
+  one.run(20, sample, judge);
+  CHECK(other.run(20, sample, judge, {.stop = [&] { return other.steps() == 16; }}));
+  CHECK(other.steps() == 16);
+  CHECK(numbers(asked) == numbers(alone));
+}
+
 TEST_CASE("a loss that is not finite stops it, with step and array", "[train]") {
   auto model = fresh();
   train::Trainer<Layer> trainer(model, options(false), this_thread());

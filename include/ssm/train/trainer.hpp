@@ -92,7 +92,6 @@ class Trainer {
   Trainer(nn::Stack<Layer>& model, const Options& options, Executor& executor)
       : model_(model),
         options_(options),
-        executor_(executor),
         optimizer_(model.parameters(), {.rate = options.rate,
                                         .weight_decay = options.weight_decay,
                                         .dynamics_rate = options.dynamics_rate,
@@ -163,7 +162,8 @@ class Trainer {
                          static_cast<double>(seen) / elapsed,
                          per_step * static_cast<double>(options_.epochs * per_epoch - steps())});
       }
-      if (step + 1 == per_epoch) {
+      const bool epoch_done = step + 1 == per_epoch;
+      if (epoch_done) {
         double test = std::numeric_limits<double>::quiet_NaN();
         if (listener.tested) {
           exchange();
@@ -171,12 +171,10 @@ class Trainer {
           exchange();
         }
         curve_.push_back({static_cast<double>(epoch + 1), loss_ / count_, right_ / count_, seconds_, test});
-        save();
-      } else if (listener.stop && listener.stop()) {
-        save();
-        return false;
       }
-      if (step + 1 == per_epoch && listener.stop && listener.stop()) return steps() == options_.epochs * per_epoch;
+      const bool stopping = steps() < options_.epochs * per_epoch && listener.stop && listener.stop();
+      if (epoch_done || stopping) save();
+      if (stopping) return false;
     }
     exchange();
     return true;
@@ -290,7 +288,6 @@ class Trainer {
 
   nn::Stack<Layer>& model_;
   Options options_;
-  Executor& executor_;
   optim::AdamW<T> optimizer_;
   optim::Average<T> average_;
   nn::Backpropagation<Layer> backpropagate_;
