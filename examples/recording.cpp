@@ -5,6 +5,7 @@
 // section 3) then reads the recording as a convolution y = K * u + D u, as the recurrence x_k = A_bar x_{k-1} + B_bar
 // u_k, in chunks and sample by sample, and says how far apart the four are; and at half the rate, with every time step
 // doubled.
+#include "support/low_pass.hpp"
 #include "support/program.hpp"
 #include "support/progress.hpp"
 #include "support/wav.hpp"
@@ -101,18 +102,9 @@ Rows run_modes(const ssm::S4<float>& layer, const Rows& u, Index chunk, example:
 // Half as many samples, each the low-passed mean of two: step k of the half rate covers steps 2k and 2k + 1 of the full
 // one, so the windowed sinc is centred between them.
 std::vector<float> decimate(const std::vector<float>& samples) {
-  const Index reach = 32, L = static_cast<Index>(samples.size());
+  const example::LowPass low_pass(0.25, 32, 0.5);
   std::vector<float> half;
-  for (Index k = 0; k + 1 < L; k += 2) {
-    double sum = 0, weights = 0;
-    for (Index j = 1 - reach; j <= reach; ++j) {
-      const double x = std::numbers::pi * (static_cast<double>(j) - 0.5) / 2;
-      const double weight = std::sin(x) / x * (0.5 + 0.5 * std::cos(2 * x / static_cast<double>(reach + 1)));
-      weights += weight;
-      if (k + j >= 0 && k + j < L) sum += weight * static_cast<double>(samples[static_cast<std::size_t>(k + j)]);
-    }
-    half.push_back(static_cast<float>(sum / weights));
-  }
+  for (Index k = 0; k + 1 < static_cast<Index>(samples.size()); k += 2) half.push_back(low_pass(samples, k));
   return half;
 }
 

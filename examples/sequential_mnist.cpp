@@ -7,7 +7,6 @@
 #include "support/training.hpp"
 
 #include <ssm/layer/s4d.hpp>
-#include <ssm/nn/loss.hpp>
 
 #include <iomanip>
 #include <numeric>
@@ -58,12 +57,7 @@ int main(int count, char** arguments) {
   app.add_option("--shift", shift, "training images are moved by up to so many pixels")
       ->check(CLI::Range(0, 4))
       ->capture_default_str();
-  app.add_option("--features", shape.features, "H")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--states", shape.states, "N")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--layers", shape.layers, "blocks")->check(CLI::Range(1, 64))->capture_default_str();
-  app.add_option("--dropout", shape.dropout, "of features, in training")
-      ->check(CLI::Range(0.0, 0.9))
-      ->capture_default_str();
+  example::add_shape(app, shape);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     const auto order = reading_order(permuted);
@@ -72,9 +66,7 @@ int main(int count, char** arguments) {
     const auto test = [&](const Model& trained) {
       return example::share(static_cast<Index>(tested.count()), threads, [&](Index i) {
         const auto u = as_input(tested.image(static_cast<std::size_t>(i)), order);
-        std::vector<float> logits(10);
-        trained.forward({u.data(), example::Mnist::pixels, 1}, {logits.data(), 1, 10});
-        return example::largest<float>(logits) == tested.labels[static_cast<std::size_t>(i)];
+        return example::largest<float>(example::logits(trained, u)) == tested.labels[static_cast<std::size_t>(i)];
       });
     };
     const auto path = model_path.empty() ? std::filesystem::path(out) / "sequential_mnist.safetensors"
@@ -106,9 +98,7 @@ int main(int count, char** arguments) {
     };
     const auto judge = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
                            double weight) -> train::Judged {
-      const Index digit = learnt.labels[static_cast<std::size_t>(i)];
-      return {nn::cross_entropy<float>(logits.row(0), digit, dlogits.row(0), weight),
-              example::largest<float>(logits.row(0)) == digit ? 1.0 : 0.0};
+      return example::judge_class(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
     };
     if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.count()), sample, judge, test))
       return;

@@ -11,15 +11,14 @@
 //                                                -
 //     spoken_digits --evaluate FOLDER            accuracy and confusions; --decimate 2 reads it at 4 kHz
 //     spoken_digits --train FOLDER               the Free Spoken Digit Dataset: {digit}_{speaker}_{index}.wav
+#include "support/low_pass.hpp"
 #include "support/training.hpp"
 #include "support/wav.hpp"
 
 #include <ssm/layer/s4d.hpp>
-#include <ssm/nn/loss.hpp>
 
 #include <chrono>
 #include <iomanip>
-#include <numbers>
 
 using namespace ssm;
 using Layer = S4D<float>;
@@ -30,25 +29,11 @@ namespace {
 constexpr double trained_rate = 8000;  // Hz
 constexpr float gain = 8;              // recordings are quiet
 
-/// Every `step`th sample, after a low pass that leaves out what those cannot hold: a windowed sinc.
+/// Every `step`th sample, after a low pass that leaves out what those cannot hold.
 std::vector<float> decimate(const std::vector<float>& samples, Index step) {
-  constexpr double cut = 0.45;  // of the new rate
-  const Index half = 16 * step, length = static_cast<Index>(samples.size());
-  std::vector<double> taps;
-  double sum = 0;
-  for (Index i = -half; i <= half; ++i) {
-    const double x = 2 * cut * static_cast<double>(i) / static_cast<double>(step), pi = std::numbers::pi;
-    const double sinc = i == 0 ? 1 : std::sin(pi * x) / (pi * x);
-    taps.push_back(sinc * (0.5 + 0.5 * std::cos(pi * static_cast<double>(i) / static_cast<double>(half + 1))));
-    sum += taps.back();
-  }
+  const example::LowPass low_pass(0.45 / static_cast<double>(step), 16 * step);
   std::vector<float> result;
-  for (Index k = 0; k < length; k += step) {
-    double value = 0;
-    for (Index i = std::max(-half, k - length + 1); i <= std::min(half, k); ++i)
-      value += taps[static_cast<std::size_t>(i + half)] * static_cast<double>(samples[static_cast<std::size_t>(k - i)]);
-    result.push_back(static_cast<float>(value / sum));
-  }
+  for (Index k = 0; k < static_cast<Index>(samples.size()); k += step) result.push_back(low_pass(samples, k));
   return result;
 }
 /// As it sounds from a line of half the rate: every second sample, held for two.
@@ -90,12 +75,6 @@ std::vector<Spoken> read_folder(const std::filesystem::path& folder) {
   return all;
 }
 
-std::vector<float> answer(const Model& model, const std::vector<float>& samples) {
-  std::vector<float> logits(static_cast<std::size_t>(model.shape().outputs));
-  model.forward({samples.data(), static_cast<Index>(samples.size()), 1}, {logits.data(), 1, model.shape().outputs});
-  return logits;
-}
-
 void learn(const std::filesystem::path& folder, const std::filesystem::path& out, const std::string& model_path,
            const std::string& from, nn::StackShape shape, example::TrainingChoices& choices) {
   std::vector<Spoken> learnt, held_out;
@@ -134,14 +113,12 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
   };
   const auto judge = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
                          double weight) -> train::Judged {
-    const Index digit = learnt[static_cast<std::size_t>(i)].digit;
-    return {nn::cross_entropy<float>(logits.row(0), digit, dlogits.row(0), weight, 0.1),
-            example::largest<float>(logits.row(0)) == digit ? 1.0 : 0.0};
+    return example::judge_class(learnt[static_cast<std::size_t>(i)].digit, logits, dlogits, weight, 0.1);
   };
   const auto test = [&](const Model& trained) {
     return example::share(static_cast<Index>(held_out.size()), threads, [&](Index i) {
       const Spoken& each = held_out[static_cast<std::size_t>(i)];
-      return example::largest<float>(answer(trained, each.samples)) == each.digit;
+      return example::largest<float>(example::logits(trained, each.samples)) == each.digit;
     });
   };
   if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.size()), sample, judge, test))
@@ -161,13 +138,14 @@ void evaluate(const std::filesystem::path& folder, const std::filesystem::path& 
   ThreadPool threads(thread_count);
   const auto count = static_cast<Index>(all.size());
   std::vector<Index> heard(all.size());
+  const auto stored = io::load<Model>(model_path);
   const auto accuracy = [&](bool right_rate) {
     return example::share(count, threads, [&](Index i) {
       const Spoken& each = all[static_cast<std::size_t>(i)];
       const double rate = right_rate ? trained_rate * static_cast<double>(step) / each.rate : 1;
-      const auto model = io::load<Model>(model_path, {rate});
+      const Model model(stored.weights(), {rate});
       const Index digit =
-          example::largest<float>(answer(model, step > 1 ? decimate(each.samples, step) : each.samples));
+          example::largest<float>(example::logits(model, step > 1 ? decimate(each.samples, step) : each.samples));
       if (right_rate) heard[static_cast<std::size_t>(i)] = digit;
       return digit == each.digit;
     });
@@ -247,7 +225,7 @@ void listen(const std::string& source, const std::filesystem::path& out, const s
   if (!raw) {
     std::vector<float> samples = recording.samples;
     for (auto& sample : samples) sample *= gain;
-    std::vector<float> whole = answer(model, samples);
+    std::vector<float> whole = example::logits(model, samples);
     nn::softmax<float>(whole, whole);
     float apart = 0;
     for (std::size_t c = 0; c < classes; ++c) apart = std::max(apart, std::abs(whole[c] - probabilities[c]));
@@ -294,9 +272,7 @@ int main(int count, char** arguments) {
   evaluate_option->excludes(listen_option);
   auto* const model_option = app.add_option("--model", model, "what to hear with; with --train, where it goes");
   app.add_option("--from", from, "with --train: a model to begin with, instead of initial values");
-  app.add_option("--features", shape.features, "H, with --train")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--states", shape.states, "N, with --train")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--layers", shape.layers, "with --train")->check(CLI::Range(1, 64))->capture_default_str();
+  example::add_shape(app, shape);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     if (*train_option)

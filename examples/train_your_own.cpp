@@ -13,7 +13,6 @@
 #include "support/wav.hpp"
 
 #include <ssm/layer/s4d.hpp>
-#include <ssm/nn/loss.hpp>
 
 #include <iomanip>
 
@@ -121,12 +120,7 @@ int main(int count, char** arguments) {
   example::add_out(app, out);
   app.add_option("--data", folder, "a folder with a folder of .wav or .csv files for each class")->required();
   app.set_config("--config", "", "a file of lines name = value, as the options here without dashes");
-  app.add_option("--features", shape.features, "H")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--states", shape.states, "N")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--layers", shape.layers, "blocks")->check(CLI::Range(1, 64))->capture_default_str();
-  app.add_option("--dropout", shape.dropout, "of features, in training")
-      ->check(CLI::Range(0.0, 0.9))
-      ->capture_default_str();
+  example::add_shape(app, shape);
   app.add_option("--dt-min", shape.dt_min, "least time step; 1/dt-min should reach the length of the sequences")
       ->check(CLI::Range(1e-9, 1e3))
       ->capture_default_str();
@@ -163,18 +157,12 @@ int main(int count, char** arguments) {
     };
     const auto judge = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
                            double weight) -> train::Judged {
-      const Index label = data.learnt[static_cast<std::size_t>(i)].label;
-      return {nn::cross_entropy<float>(logits.row(0), label, dlogits.row(0), weight, 0.1),
-              example::largest<float>(logits.row(0)) == label ? 1.0 : 0.0};
+      return example::judge_class(data.learnt[static_cast<std::size_t>(i)].label, logits, dlogits, weight, 0.1);
     };
     const auto test = [&](const Model& trained) {
       return example::share(static_cast<Index>(data.held_out.size()), threads, [&](Index i) {
         const auto& each = data.held_out[static_cast<std::size_t>(i)];
-        const auto u = scaled(each.u);
-        std::vector<float> logits(data.classes.size());
-        trained.forward({u.data(), static_cast<Index>(u.size()) / shape.inputs, shape.inputs},
-                        {logits.data(), 1, shape.outputs});
-        return example::largest<float>(logits) == each.label;
+        return example::largest<float>(example::logits(trained, scaled(each.u))) == each.label;
       });
     };
     if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(data.learnt.size()), sample, judge,

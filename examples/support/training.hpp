@@ -2,6 +2,7 @@
 
 #include "support/program.hpp"
 
+#include <ssm/nn/loss.hpp>
 #include <ssm/train/trainer.hpp>
 
 #include <atomic>
@@ -34,6 +35,37 @@ inline void add_training(CLI::App& app, TrainingChoices& choices) {
   app.add_option("--threads", choices.threads, "threads; results do not depend on it")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+}
+
+/// The sizes of a model that can be chosen.
+inline void add_shape(CLI::App& app, ssm::nn::StackShape& shape) {
+  app.add_option("--features", shape.features, "H, of every layer")->check(CLI::Range(1, 1024))->capture_default_str();
+  app.add_option("--states", shape.states, "N, of every layer")->check(CLI::Range(1, 1024))->capture_default_str();
+  app.add_option("--layers", shape.layers, "blocks")->check(CLI::Range(1, 64))->capture_default_str();
+  app.add_option("--dropout", shape.dropout, "of features, in training")
+      ->check(CLI::Range(0.0, 0.9))
+      ->capture_default_str();
+}
+
+/// The largest of some numbers.
+template <class T>
+ssm::Index largest(std::span<const T> values) {
+  return std::max_element(values.begin(), values.end()) - values.begin();
+}
+
+/// What a classifier makes of a whole sequence.
+template <class Layer>
+std::vector<float> logits(const ssm::nn::Stack<Layer>& model, const std::vector<float>& u) {
+  std::vector<float> answer(static_cast<std::size_t>(model.shape().outputs));
+  model.forward({std::span<const float>(u), model.shape().inputs}, {answer.data(), 1, model.shape().outputs});
+  return answer;
+}
+
+/// Cross-entropy of a classifier's answer, and whether it is right.
+inline ssm::train::Judged judge_class(ssm::Index label, ssm::ConstSequence<float> answer, ssm::Sequence<float> danswer,
+                                      double weight, double smoothing) {
+  return {ssm::nn::cross_entropy<float>(answer.row(0), label, danswer.row(0), weight, smoothing),
+          largest<float>(answer.row(0)) == label ? 1.0 : 0.0};
 }
 
 /// A bar with loss, accuracy, sequences a second and the time left, on the error stream.
@@ -123,12 +155,6 @@ double share(ssm::Index count, ssm::Executor& threads, Right right) {
   double sum = 0;
   for (const char each : found) sum += each;
   return sum / static_cast<double>(std::max<ssm::Index>(count, 1));
-}
-
-/// The largest of some numbers.
-template <class T>
-ssm::Index largest(std::span<const T> values) {
-  return std::max_element(values.begin(), values.end()) - values.begin();
 }
 
 }  // namespace example

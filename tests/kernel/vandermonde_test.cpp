@@ -5,6 +5,7 @@
 #include "ssm/kernel/krylov.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
+#include "support/limit.hpp"
 #include "support/tolerance.hpp"
 #include "system/random_system.hpp"
 
@@ -59,18 +60,15 @@ TEST_CASE("the Vandermonde kernel's vjp is the limit of differences", "[kernel][
     kernel::vandermonde_vjp(system, dK, found);
     const auto check = [&](Complex<double>& number, Complex<double> expected) {
       const Complex<double> kept = number;
-      const auto difference = [&](Complex<double> step) {
-        number = kept + step;
-        const double up = kernel::vandermonde(system, L).dot(dK);
-        number = kept - step;
-        const double down = kernel::vandermonde(system, L).dot(dK);
-        number = kept;
-        return (up - down) / (2 * std::abs(step));
-      };
-      const double h = 1e-3;
-      const auto limit = [&](Complex<double> along) {  // Richardson, order 6
-        const double a = difference(along * h), b = difference(along * h / 2.0), c = difference(along * h / 4.0);
-        return (16 * (4 * c - b) / 3 - (4 * b - a) / 3) / 15;
+      const auto limit = [&](Complex<double> along) {
+        return support::limit_of_differences(
+            [&](double moved) {
+              number = kept + moved * along;
+              const double value = kernel::vandermonde(system, L).dot(dK);
+              number = kept;
+              return value;
+            },
+            1e-3);
       };
       CHECK(std::abs(limit(1) - expected.real()) <= 1e-8 * (1 + std::abs(expected)));
       if (kept.imag() != 0)

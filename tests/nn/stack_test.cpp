@@ -7,6 +7,7 @@
 #include "ssm/nn/loss.hpp"
 #include "support/allocation.hpp"
 #include "support/golden.hpp"
+#include "support/limit.hpp"
 
 using namespace ssm;
 
@@ -103,16 +104,13 @@ TEST_CASE("gradients of a stack are the limits of differences", "[nn][gradient]"
       for (std::size_t i = 0; i < parameters[p].values.size(); i += 1 + parameters[p].values.size() / 5) {
         double& number = parameters[p].values[i];
         const double kept = number;
-        const auto difference = [&](double step) {
-          number = kept + step;
-          const double up = total();
-          number = kept - step;
-          const double down = total();
+        const auto at = [&](double moved) {
+          number = kept + moved;
+          const double value = total();
           number = kept;
-          return (up - down) / (2 * step);
+          return value;
         };
-        const double a = difference(1e-3), b = difference(5e-4), c = difference(2.5e-4);
-        worst = std::max(worst, std::abs((16 * (4 * c - b) / 3 - (4 * b - a) / 3) / 15 - found[p].values[i]));
+        worst = std::max(worst, std::abs(support::limit_of_differences(at, 1e-3) - found[p].values[i]));
       }
       INFO(parameters[p].name);
       CHECK(worst <= 1e-8 * (peak + 1));

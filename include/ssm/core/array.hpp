@@ -85,6 +85,12 @@ class Array {
 
 namespace detail {
 
+/// to += from, number by number; both of one shape.
+template <class T>
+void add(Array<T>& to, const Array<T>& from) noexcept {
+  for (Index i = 0; i < to.size(); ++i) to.data()[i] += from.data()[i];
+}
+
 /// @throws ShapeError that names both shapes unless `array` has the shape (rows, columns, depth)
 template <class T>
 void require_shape(std::string_view what, const Array<T>& array, Index rows, Index columns = 1, Index depth = 1) {

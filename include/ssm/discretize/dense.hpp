@@ -8,6 +8,19 @@
 
 namespace ssm {
 
+namespace detail {
+
+constexpr GeneralizedBilinear generalized(ForwardEuler) noexcept { return {0}; }
+constexpr GeneralizedBilinear generalized(Bilinear) noexcept { return {0.5}; }
+constexpr GeneralizedBilinear generalized(BackwardEuler) noexcept { return {1}; }
+/// A method that is a case of the generalized bilinear one.
+template <class M>
+concept GeneralizedCase = requires(M method) {
+  generalized(method);
+};
+
+}  // namespace detail
+
 /// Generalized bilinear discretization of a dense system.
 ///
 ///     A_bar = (I - alpha dt A)^-1 (I + (1 - alpha) dt A)          B_bar = (I - alpha dt A)^-1 dt B
@@ -32,17 +45,9 @@ DiscreteDenseSystem<T> discretize(GeneralizedBilinear method, const DenseSystem<
   const Matrix<T> right_A = I + explicit_part * system.A, right_B = dt * system.B;
   return {backward.solve(right_A), backward.solve(right_B), system.C};
 }
-template <class T>
-DiscreteDenseSystem<T> discretize(Bilinear, const DenseSystem<T>& system, T dt) {
-  return discretize(GeneralizedBilinear{0.5}, system, dt);
-}
-template <class T>
-DiscreteDenseSystem<T> discretize(ForwardEuler, const DenseSystem<T>& system, T dt) {
-  return discretize(GeneralizedBilinear{0}, system, dt);
-}
-template <class T>
-DiscreteDenseSystem<T> discretize(BackwardEuler, const DenseSystem<T>& system, T dt) {
-  return discretize(GeneralizedBilinear{1}, system, dt);
+template <detail::GeneralizedCase Method, class T>
+DiscreteDenseSystem<T> discretize(Method method, const DenseSystem<T>& system, T dt) {
+  return discretize(detail::generalized(method), system, dt);
 }
 
 /// Zero-order-hold discretization of a dense system, by one exponential of the system joined with its input.
@@ -95,20 +100,10 @@ void discretize_vjp(GeneralizedBilinear method, const DenseSystem<T>& system, T 
   dsystem.C += discrete.C;
   ddt += system.A.cwiseProduct(alpha * both + (1 - alpha) * Z_A).sum() + system.B.cwiseProduct(Z_B).sum();
 }
-template <class T>
-void discretize_vjp(Bilinear, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
+template <detail::GeneralizedCase Method, class T>
+void discretize_vjp(Method method, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
                     DenseSystem<T>& dsystem, T& ddt) {
-  discretize_vjp(GeneralizedBilinear{0.5}, system, dt, discrete, dsystem, ddt);
-}
-template <class T>
-void discretize_vjp(ForwardEuler, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
-                    DenseSystem<T>& dsystem, T& ddt) {
-  discretize_vjp(GeneralizedBilinear{0}, system, dt, discrete, dsystem, ddt);
-}
-template <class T>
-void discretize_vjp(BackwardEuler, const DenseSystem<T>& system, T dt, const DiscreteDenseSystem<T>& discrete,
-                    DenseSystem<T>& dsystem, T& ddt) {
-  discretize_vjp(GeneralizedBilinear{1}, system, dt, discrete, dsystem, ddt);
+  discretize_vjp(detail::generalized(method), system, dt, discrete, dsystem, ddt);
 }
 /// The same for the zero-order hold: the adjoint of the exponential's derivative is the upper right block of
 ///

@@ -226,13 +226,10 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
 
     /// Of other sequences, added.
     Cotangent& operator+=(const Cotangent& other) {
-      const auto add = [](auto& to, const auto& from) {
-        for (Index i = 0; i < to.size(); ++i) to.data()[i] += from.data()[i];
-      };
-      add(A_bar, other.A_bar);
-      add(B_bar, other.B_bar);
-      add(C, other.C);
-      add(D, other.D);
+      detail::add(A_bar, other.A_bar);
+      detail::add(B_bar, other.B_bar);
+      detail::add(C, other.C);
+      detail::add(D, other.D);
       return *this;
     }
   };

@@ -13,8 +13,8 @@ struct ModalCotangent {
 
   /// Of other sequences, added.
   ModalCotangent& operator+=(const ModalCotangent& other) {
-    for (Index i = 0; i < coefficients.size(); ++i) coefficients.data()[i] += other.coefficients.data()[i];
-    for (Index i = 0; i < D.size(); ++i) D.data()[i] += other.D.data()[i];
+    add(coefficients, other.coefficients);
+    add(D, other.D);
     return *this;
   }
 };
@@ -54,13 +54,6 @@ class ModalAdjoint {
         sums_(buffer(M_ * rows_)),
         totals_(M_ * rows_, group),
         s_(buffer(tile_ * std::max<Index>(R_, 1))) {}
-
-  /// Bytes held.
-  Index bytes() const noexcept {
-    return static_cast<Index>(sizeof(X)) * (u_.size() + dy_.size() + du_.size() + states_.size() + starts_.size() +
-                                            lambda_.size() + sums_.size() + s_.size()) +
-           static_cast<Index>(sizeof(double)) * totals_.size();
-  }
 
   /// Features first .. first + count - 1, count being u's: a group or what is left of one.
   /// @param before   state before step 0, or none: rest

@@ -61,7 +61,9 @@ class S5 {
       : parameters_(parameters),
         rate_(sampling.rate),
         discretize_([](Complex<double> z) { return discretize_mode(Method{}, z); }),
-        slope_([](Complex<double> z) { return mode_slope(Method{}, z); }) {
+        step_vjp_([](Complex<double> Lambda, double dt, Complex<double> dA_bar, Complex<double> dgain) {
+          return discretize_mode_vjp(Method{}, Lambda, Complex<double>(1), dt, dA_bar, dgain);
+        }) {
     parameters_.check();
     if constexpr (P != dynamic) detail::require_size("states of the parameters", P, parameters_.states);
     detail::require_positive("rate", rate_);
@@ -196,14 +198,11 @@ class S5 {
 
     /// Of other sequences, added.
     Cotangent& operator+=(const Cotangent& other) {
-      const auto add = [](auto& to, const auto& from) {
-        for (Index i = 0; i < to.size(); ++i) to.data()[i] += from.data()[i];
-      };
-      add(B, other.B);
-      add(C, other.C);
-      add(D, other.D);
-      add(Lambda, other.Lambda);
-      add(dt, other.dt);
+      detail::add(B, other.B);
+      detail::add(C, other.C);
+      detail::add(D, other.D);
+      detail::add(Lambda, other.Lambda);
+      detail::add(dt, other.dt);
       return *this;
     }
   };
@@ -403,20 +402,15 @@ class S5 {
   double add_steps(double interval, const StepSums& sums, Cotangent& cotangent) const {
     double dinterval = 0;
     for (Index s = 0; s < modes(); ++s) {
-      const double dt = interval * time_(0, s);
       const auto number = [s](const Array<X>& re, const Array<X>& im) {
         return Complex<double>(static_cast<double>(re(s)), static_cast<double>(im(s)));
       };
-      // what is driven goes through gain dt: B_bar of a mode whose B is 1
-      const Complex<double> z = dt * Lambda(s), dA = number(sums.A_re, sums.A_im),
-                            dgain = number(sums.gain_re, sums.gain_im);
-      const ModeSlope<double> slope = slope_(z);
-      const Complex<double> dz = std::conj(slope.A_bar) * dA + std::conj(dt * slope.gain) * dgain;
-      const double ddt = (std::conj(discretize_(z).gain) * dgain + std::conj(Lambda(s)) * dz).real();
-      cotangent.Lambda(0, s) += dt * dz.real();
-      cotangent.Lambda(1, s) += dt * dz.imag();
-      cotangent.dt(s) += interval * ddt;
-      dinterval += time_(0, s) * ddt;
+      const ModeCotangent<double> mode = step_vjp_(Lambda(s), interval * time_(0, s), number(sums.A_re, sums.A_im),
+                                                   number(sums.gain_re, sums.gain_im));
+      cotangent.Lambda(0, s) += mode.Lambda.real();
+      cotangent.Lambda(1, s) += mode.Lambda.imag();
+      cotangent.dt(s) += interval * mode.dt;
+      dinterval += time_(0, s) * mode.dt;
     }
     return dinterval;
   }
@@ -545,11 +539,12 @@ class S5 {
   Parameters parameters_;
   double rate_;
   DiscreteMode<double> (*discretize_)(Complex<double>);  // the method
-  ModeSlope<double> (*slope_)(Complex<double>);          // the same
-  Array<X> step_;                                        // (5, S): the layer's own step
-  Array<double> time_;                                   // (3, S): dt, Re Lambda, Im Lambda
-  Array<T> B_;                                           // (H, 2 S): Re B, Im B
-  Array<T> C_;                                           // (2 S, H): [2 Re C; -2 Im C]
+  // the same, back: (Lambda, dt) of a mode whose B is 1, from A_bar and gain dt
+  ModeCotangent<double> (*step_vjp_)(Complex<double>, double, Complex<double>, Complex<double>);
+  Array<X> step_;       // (5, S): the layer's own step
+  Array<double> time_;  // (3, S): dt, Re Lambda, Im Lambda
+  Array<T> B_;          // (H, 2 S): Re B, Im B
+  Array<T> C_;          // (2 S, H): [2 Re C; -2 Im C]
 };
 
 }  // namespace ssm

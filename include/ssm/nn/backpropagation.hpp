@@ -179,13 +179,12 @@ class Backpropagation {
   template <class From, class To>
   BatchSums normalize(std::size_t i, Index count, From from, To to) {
     auto& norm = model_->weights().blocks[i].norm;
-    BatchSums batch(norm.features());
     if (!norm.running()) {
       for_each(count, [&](Sample& sample, Part&) { layer_norm<T>(norm, from(sample, i), to(sample, i)); });
-      return batch;
+      return BatchSums(norm.features());
     }
-    const auto sums = sum(count, norm.features(), [&](Sample& sample, BatchSums& of) { of.add<T>(from(sample, i)); });
-    batch += sums;
+    const BatchSums batch =
+        sum(count, norm.features(), [&](Sample& sample, BatchSums& of) { of.add<T>(from(sample, i)); });
     for_each(count, [&](Sample& sample, Part&) { batch_norm_train<T>(norm, batch, from(sample, i), to(sample, i)); });
     update_running(norm, batch);
     return batch;

@@ -147,19 +147,10 @@ class Stack {
     std::vector<Scalar> x(at(L * H)), y(at(L * H)), z(at(2 * L * H));
     const Sequence<Scalar> rows(x.data(), L, H), work(y.data(), L, H), wide(z.data(), L, 2 * H);
     encode(u, rows);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const auto& block = weights_.blocks[i];
-      if (shape().pre_norm)
-        normalize(block.norm, rows, work);
-      else
-        std::copy(x.begin(), x.end(), y.begin());
-      run_layer(i, work, work, intervals);
-      activate<Gelu, Scalar>({}, y, y);
-      linear<Scalar>(block.mix, work, wide);
-      glu<Scalar>(wide, work);
-      for (std::size_t j = 0; j < x.size(); ++j) x[j] += y[j];
-      if (!shape().pre_norm) normalize(block.norm, rows, rows);
-    }
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+      pass_block(
+          i, rows, work, wide, [&] { run_layer(i, work, work, intervals); },
+          [&](const Linear<Scalar>& mix) { linear<Scalar>(mix, work, wide); });
     decode(rows, answer);
   }
 
@@ -191,19 +182,10 @@ class Stack {
         linear<Scalar>(model.weights_.encoder, u_k, x_.values());
       }
       const Sequence<Scalar> row(x_.data(), 1, x_.rows()), work(y_.data(), 1, y_.rows()), wide(z_.data(), 1, z_.rows());
-      for (std::size_t i = 0; i < states_.size(); ++i) {
-        const auto& block = model.weights_.blocks[i];
-        if (model.shape().pre_norm)
-          model.normalize(block.norm, row, work);
-        else
-          y_ = x_;
-        model.layers_[i].step(y_.values(), y_.values(), states_[i]);
-        activate<Gelu, Scalar>({}, y_.values(), y_.values());
-        linear<Scalar>(block.mix, y_.values(), z_.values());
-        glu<Scalar>(wide, work);
-        for (Index h = 0; h < x_.rows(); ++h) x_(h) += y_(h);
-        if (!model.shape().pre_norm) model.normalize(block.norm, row, row);
-      }
+      for (std::size_t i = 0; i < states_.size(); ++i)
+        model.pass_block(
+            i, row, work, wide, [&] { model.layers_[i].step(y_.values(), y_.values(), states_[i]); },
+            [&](const Linear<Scalar>& mix) { linear<Scalar>(mix, y_.values(), z_.values()); });
       ++steps_;
       if (model.shape().pool == Pool::mean)
         for (Index h = 0; h < x_.rows(); ++h) {
@@ -268,6 +250,29 @@ class Stack {
 
  private:
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+  /// Block i in evaluation: x becomes what comes out of it.
+  /// @param x      rows that lie together   (L, H)
+  /// @param work   buffer                   (L, H)
+  /// @param wide   buffer                   (L, 2 H)
+  /// @param run    run(): the layer, from work to work
+  /// @param mix    mix(map): the linear map, from work to wide
+  template <class Run, class Mix>
+  void pass_block(std::size_t i, Sequence<Scalar> x, Sequence<Scalar> work, Sequence<Scalar> wide, Run run,
+                  Mix mix) const {
+    const auto& block = weights_.blocks[i];
+    const std::span<Scalar> sum(x.data(), at(x.length() * x.features())), part(work.data(), sum.size());
+    if (shape().pre_norm)
+      normalize(block.norm, x, work);
+    else
+      std::copy(sum.begin(), sum.end(), part.begin());
+    run();
+    activate<Gelu, Scalar>({}, part, part);
+    mix(block.mix);
+    glu<Scalar>(wide, work);
+    for (std::size_t j = 0; j < sum.size(); ++j) sum[j] += part[j];
+    if (!shape().pre_norm) normalize(block.norm, x, x);
+  }
 
   template <class Measure>
   static Parameters drawn(Measure measure, const StackShape& shape, Random& random) {
