@@ -271,8 +271,10 @@ int main(int count, char** arguments) {
   train_option->excludes(evaluate_option)->excludes(listen_option);
   evaluate_option->excludes(listen_option);
   auto* const model_option = app.add_option("--model", model, "what to hear with; with --train, where it goes");
-  app.add_option("--from", from, "with --train: a model to begin with, instead of initial values");
-  example::add_shape(app, shape);
+  auto* const from_option =
+      app.add_option("--from", from, "with --train: a model to begin with, instead of initial values")
+          ->needs(train_option);
+  for (auto* const size : example::add_shape(app, shape)) from_option->excludes(size);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     if (*train_option)

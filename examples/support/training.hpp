@@ -38,13 +38,16 @@ inline void add_training(CLI::App& app, TrainingChoices& choices) {
 }
 
 /// The sizes of a model that can be chosen.
-inline void add_shape(CLI::App& app, ssm::nn::StackShape& shape) {
-  app.add_option("--features", shape.features, "H, of every layer")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--states", shape.states, "N, of every layer")->check(CLI::Range(1, 1024))->capture_default_str();
-  app.add_option("--layers", shape.layers, "blocks")->check(CLI::Range(1, 64))->capture_default_str();
-  app.add_option("--dropout", shape.dropout, "of features, in training")
-      ->check(CLI::Range(0.0, 0.9))
-      ->capture_default_str();
+/// @return   the options
+inline std::vector<CLI::Option*> add_shape(CLI::App& app, ssm::nn::StackShape& shape) {
+  const auto size = [&](const char* name, ssm::Index& of, const char* what, int most) {
+    return app.add_option(name, of, what)->check(CLI::Range(1, most))->capture_default_str();
+  };
+  return {size("--features", shape.features, "H, of every layer", 1024),
+          size("--states", shape.states, "N, of every layer", 1024), size("--layers", shape.layers, "blocks", 64),
+          app.add_option("--dropout", shape.dropout, "of features, in training")
+              ->check(CLI::Range(0.0, 0.9))
+              ->capture_default_str()};
 }
 
 /// The largest of some numbers.
@@ -94,34 +97,43 @@ class TrainingBar {
   bool shown_ = false;
 };
 
+/// What is measured of a model after every epoch.
+struct TestMeasure {
+  std::string name = "accuracy (%)";
+  double scale = 100;       ///< of the number in what is shown
+  bool is_accuracy = true;  ///< can be drawn beside the share of right answers in training
+};
+
 /// curve.tsv and curve.png in `folder`.
-inline void draw_curve(const std::filesystem::path& folder, const std::vector<ssm::train::Epoch>& curve) {
+inline void draw_curve(const std::filesystem::path& folder, const std::vector<ssm::train::Epoch>& curve,
+                       const TestMeasure& measure) {
   if (curve.empty()) return;
   std::vector<std::vector<double>> columns(5);
   for (const auto& each : curve) {
     columns[0].push_back(each.epoch);
     columns[1].push_back(each.loss);
     columns[2].push_back(100 * each.accuracy);
-    columns[3].push_back(100 * each.test);
+    columns[3].push_back(measure.scale * each.test);
     columns[4].push_back(each.seconds / 60);
   }
   write_file(folder / "curve.tsv",
-             table({"epoch", "loss", "training accuracy (%)", "test accuracy (%)", "minutes"}, columns));
+             table({"epoch", "loss", "training accuracy (%)", "test " + measure.name, "minutes"}, columns));
   draw(folder, "curve",
        "set multiplot layout 2,1\nset xlabel 'epoch'\nset ylabel 'loss'\nplot " +
-           line(2, "training loss", "#4060c0", "lw 2") + "\nset ylabel 'accuracy (%)'\nplot " +
-           line(3, "training (augmented)", "#90a0d0", "lw 2") + ", " + line(4, "test", "#c04040", "lw 2") +
-           "\nunset multiplot\n");
+           line(2, "training loss", "#4060c0", "lw 2") + "\nset ylabel '" + measure.name + "'\nplot " +
+           (measure.is_accuracy ? line(3, "training (augmented)", "#90a0d0", "lw 2") + ", " : "") +
+           line(4, "test", "#c04040", "lw 2") + "\nunset multiplot\n");
 }
 
 /// Trains to the end or to Ctrl-C, from the checkpoint in `folder` where there is one.
-/// @param test   accuracy of a model on what it is not trained on
-/// @return       whether it came to the end
+/// @param test      measures a model on what it is not trained on
+/// @param measure   what that is
+/// @return          whether it came to the end
 template <class Layer>
 bool train(ssm::nn::Stack<Layer>& model, TrainingChoices& choices, const std::filesystem::path& folder,
            ssm::Executor& threads, ssm::Index examples, const typename ssm::train::Trainer<Layer>::MakeSample& sample,
            const typename ssm::train::Trainer<Layer>::Judge& judge,
-           const std::function<double(const ssm::nn::Stack<Layer>&)>& test) {
+           const std::function<double(const ssm::nn::Stack<Layer>&)>& test, const TestMeasure& measure = {}) {
   make_folder(folder);
   choices.options.checkpoint = folder / "checkpoint.safetensors";
   ssm::train::Trainer<Layer> trainer(model, choices.options, threads);
@@ -135,14 +147,14 @@ bool train(ssm::nn::Stack<Layer>& model, TrainingChoices& choices, const std::fi
                        {.report = [&](const auto& at) { bar(at); },
                         .tested =
                             [&](const auto& trained) {
-                              const double accuracy = test(trained);
-                              std::fprintf(stderr, " test %.2f %%\n", 100 * accuracy);
-                              return accuracy;
+                              const double measured = test(trained);
+                              std::fprintf(stderr, " test %s %.4g\n", measure.name.c_str(), measure.scale * measured);
+                              return measured;
                             },
                         .stop = [] { return interrupted().load(); }});
   }
   std::signal(SIGINT, SIG_DFL);
-  draw_curve(folder, trainer.curve());
+  draw_curve(folder, trainer.curve(), measure);
   if (!done) std::cout << "Stopped after step " << trainer.steps() << ", saved. The same command goes on from there.\n";
   return done;
 }

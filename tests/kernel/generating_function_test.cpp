@@ -5,6 +5,7 @@
 #include "ssm/kernel/krylov.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
+#include "support/limit.hpp"
 #include "support/tolerance.hpp"
 
 using namespace ssm;
@@ -87,4 +88,83 @@ TEST_CASE("the kernel refuses bad lengths and steps", "[kernel]") {
   CHECK(kernel::generating_function(support::legs(4), 0.1, 0).size() == 0);
   CHECK_THROWS_AS(kernel::generating_function(support::legs(4), 0.1, -1), DomainError);
   CHECK_THROWS_AS(kernel::generating_function(support::legs(4), 0.0, 8), DomainError);
+}
+
+TEST_CASE("the generating function's vjp is the limit of differences", "[kernel][gradient]") {
+  const Index N = GENERATE(1, 2, 7, 8), R = GENERATE(0, 1, 2), length = GENERATE(1, 50);
+  auto system = support::random_dplr(N, R, 17);
+  double dt = 0.05;
+  CAPTURE(N, R, length);
+  Random random(5);
+  const Vector<double> dK = Vector<double>::NullaryExpr(length, [&] { return random.normal(); });
+  const Index M = modes_of(N);
+  DplrSystem<double> found{N, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, R),
+                           Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
+  double ddt = 0;
+  kernel::generating_function_vjp(system, dt, dK, found, ddt);
+  const auto limit = [&](auto& number, auto along, double step) {
+    const auto kept = number;
+    return support::limit_of_differences(
+        [&](double moved) {
+          number = kept + moved * along;
+          const double value = kernel::krylov(discretize(Bilinear{}, dense(system), dt), length).dot(dK);
+          number = kept;
+          return value;
+        },
+        step);
+  };
+  CHECK(std::abs(limit(dt, 1.0, 1e-4) - ddt) <= 1e-8 * (1 + std::abs(ddt)));
+  const auto check = [&](Complex<double>& number, Complex<double> expected, bool real) {
+    CHECK(std::abs(limit(number, Complex<double>(1), 1e-3) - expected.real()) <= 1e-8 * (1 + std::abs(expected)));
+    if (!real)
+      CHECK(std::abs(limit(number, Complex<double>(0, 1), 1e-3) - expected.imag()) <= 1e-8 * (1 + std::abs(expected)));
+  };
+  for (Index n = 0; n < M; ++n) {
+    const bool real = multiplicity(n, N) == 1;
+    check(system.Lambda(n), found.Lambda(n), real);
+    check(system.B(n), found.B(n), real);
+    check(system.C(n), found.C(n), real);
+    for (Index r = 0; r < R; ++r) check(system.P(n, r), found.P(n, r), real);
+  }
+}
+
+TEST_CASE("on the paper's roots of unity the vjp is that of the spectrum, z = -1 included", "[kernel][gradient]") {
+  const Index N = 6, L = GENERATE(1, 7, 8), M = modes_of(N);
+  auto system = support::random_dplr(N, 1, 23);
+  auto C_tilde = support::random_dplr(N, 1, 29).C;
+  double dt = 0.1;
+  const kernel::Circle circle{L, 1.0};
+  Random random(7);
+  std::vector<Complex<double>> dspectrum(static_cast<std::size_t>(L / 2 + 1)), spectrum(dspectrum.size());
+  for (auto& each : dspectrum) each = {random.normal(), random.normal()};
+  DplrSystem<double> found{N, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, 1),
+                           Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
+  RowVector<Complex<double>> dC_tilde = RowVector<Complex<double>>::Zero(M);
+  double ddt = 0;
+  kernel::generating_function_vjp(system, C_tilde, dt, circle, dspectrum, found, dC_tilde, ddt);
+  const auto check = [&](auto& number, auto along, double expected) {
+    const auto kept = number;
+    const double limit = support::limit_of_differences(
+        [&](double moved) {
+          number = kept + moved * along;
+          kernel::generating_function(system, C_tilde, dt, circle, spectrum);
+          number = kept;
+          double value = 0;
+          for (std::size_t j = 0; j < spectrum.size(); ++j)
+            value += spectrum[j].real() * dspectrum[j].real() + spectrum[j].imag() * dspectrum[j].imag();
+          return value;
+        },
+        1e-4);
+    CHECK(std::abs(limit - expected) <= 1e-8 * (1 + std::abs(expected)));
+  };
+  check(dt, 1.0, ddt);
+  const Complex<double> i(0, 1);
+  for (Index n = 0; n < M; ++n) {
+    check(system.Lambda(n), Complex<double>(1), found.Lambda(n).real());
+    check(system.Lambda(n), i, found.Lambda(n).imag());
+    check(system.B(n), Complex<double>(1), found.B(n).real());
+    check(system.P(n, 0), i, found.P(n, 0).imag());
+    check(C_tilde(n), Complex<double>(1), dC_tilde(n).real());
+    check(C_tilde(n), i, dC_tilde(n).imag());
+  }
 }

@@ -132,4 +132,47 @@ class CauchySums {
   Matrix<Complex<double>> sums_;
 };
 
+/// The vector-Jacobian product of the Cauchy sums at one node.
+///
+///     dv = conj(p) dk + q conj(dk),   dLambda = conj(v p^2) dk + conj(v) q^2 conj(dk),   dg = -conj(v p^2 + conj(v)
+///     q^2) dk   with p = 1/(g - Lambda), q = 1/(g - conj Lambda): a pair is a function of v and of conj v
+///
+/// @param system     Lambda (M), P (M, R), B (M)
+/// @param C_tilde    C~ (M)
+/// @param g          the node
+/// @param dsums      cotangents of the sums, left-major     (1+R)^2
+/// @param dsystem    += cotangents of Lambda, P and B
+/// @param dC_tilde   += cotangent of C~                     (M)
+/// @return           cotangent of g.     O(N R^2)
+inline Complex<double> cauchy_vjp(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde,
+                                  Complex<double> g, std::span<const Complex<double>> dsums,
+                                  DplrSystem<double>& dsystem, RowVector<Complex<double>>& dC_tilde) {
+  const Index width = 1 + system.rank();
+  Complex<double> dg = 0;
+  for (Index n = 0; n < system.modes(); ++n) {
+    const bool pair = multiplicity(n, system.states) == 2;
+    const Complex<double> p = 1.0 / (g - system.Lambda(n)),
+                          q = pair ? 1.0 / (g - std::conj(system.Lambda(n))) : Complex<double>(0);
+    const auto left = [&](Index a) { return a == 0 ? C_tilde(n) : std::conj(system.P(n, a - 1)); };
+    const auto right = [&](Index b) { return b == 0 ? system.B(n) : system.P(n, b - 1); };
+    for (Index a = 0; a < width; ++a)
+      for (Index b = 0; b < width; ++b) {
+        const Complex<double> dk = dsums[static_cast<std::size_t>(a * width + b)], v = left(a) * right(b);
+        const Complex<double> dv = std::conj(p) * dk + q * std::conj(dk);
+        dsystem.Lambda(n) += std::conj(v * p * p) * dk + std::conj(v) * q * q * std::conj(dk);
+        dg -= std::conj(v * p * p + std::conj(v) * q * q) * dk;
+        const Complex<double> dleft = std::conj(right(b)) * dv, dright = std::conj(left(a)) * dv;
+        if (a == 0)
+          dC_tilde(n) += dleft;
+        else
+          dsystem.P(n, a - 1) += std::conj(dleft);
+        if (b == 0)
+          dsystem.B(n) += dright;
+        else
+          dsystem.P(n, b - 1) += dright;
+      }
+  }
+  return dg;
+}
+
 }  // namespace ssm::kernel

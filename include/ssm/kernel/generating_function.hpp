@@ -61,6 +61,76 @@ inline RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<doub
   return C_tilde;
 }
 
+/// Cotangents of a discrete system from that of its C~.
+///
+/// Through the repeated squaring in reverse, row <- row P_i and P_(i+1) = P_i^2:
+///
+///     dP_i = row^T drow + dP_(i+1) P_i^T + P_i^T dP_(i+1),   drow <- drow P_i^T
+///
+/// @param system     discrete diagonal plus low rank, M modes
+/// @param circle     L and damping
+/// @param dC_tilde   cotangent of C~                                       (M)
+/// @param dsystem    += cotangents of Delta, P_bar, Q_bar and C
+/// @note             O(N^3 log L) time, O(N^2 log L) memory
+inline void truncated_output_vjp(const DiscreteDplrSystem<double>& system, Circle circle,
+                                 const RowVector<Complex<double>>& dC_tilde, DiscreteDplrSystem<double>& dsystem) {
+  const DiscreteDenseSystem<double> real = dense(system);
+  const Index M = system.modes(), odd = system.states % 2, N = system.states;
+  RowVector<double> drow(N);
+  for (Index n = 0; n < M; ++n) {
+    drow(n) = n < odd ? dC_tilde(n).real() : dC_tilde(n).real() / 2;
+    if (n >= odd) drow(M - odd + n) = -dC_tilde(n).imag() / 2;
+  }
+  Gemm<double> gemm(N, N, N);
+  const auto add_product = [&](const Matrix<double>& left, const Matrix<double>& right, Matrix<double>& sum) {
+    gemm.add_product(N, N, N, {left.data(), N}, {right.data(), N}, {sum.data(), N});
+  };
+  const auto in_length = [&](std::size_t bit) { return (circle.length >> bit & 1) != 0; };
+  std::vector<Matrix<double>> powers{real.A_bar};  // A_bar^(2^i)
+  std::vector<RowVector<double>> rows{real.C};     // C times those of the lower bits of L
+  for (std::size_t i = 0; circle.length >> (i + 1) > 0; ++i) {
+    rows.push_back(in_length(i) ? RowVector<double>(rows[i].lazyProduct(powers[i])) : rows[i]);
+    powers.push_back(Matrix<double>::Zero(N, N));
+    add_product(powers[i], powers[i], powers[i + 1]);
+  }
+  DiscreteDenseSystem<double> ddense{Matrix<double>::Zero(N, N), Matrix<double>::Zero(N, 1), drow};
+  Matrix<double>& dpower = ddense.A_bar;
+  RowVector<double> along = -circle.damping * drow;
+  for (std::size_t i = powers.size(); i-- > 0;) {
+    const Matrix<double> turned = powers[i].transpose(), above = dpower;
+    dpower.setZero();
+    add_product(above, turned, dpower);
+    add_product(turned, above, dpower);
+    if (in_length(i)) {
+      dpower += rows[i].transpose().lazyProduct(along);
+      along = RowVector<double>(along.lazyProduct(turned));
+    }
+  }
+  ddense.C += along;
+  dense_vjp(system, ddense, dsystem);
+}
+
+namespace detail {
+
+/// Where the generating function is summed, for point j of a circle.
+struct Node {
+  Complex<double> g;       ///< (2/dt) (1-z)/(1+z); anything at z = -1
+  Complex<double> factor;  ///< 2/(1+z); 0 at z = -1
+};
+inline Node node(Circle circle, double dt, Index j) {
+  // 1 -+ z = e^(-i theta/2) (e^(i theta/2) -+ r e^(-i theta/2)), z = r e^(-i theta): accurate also near z = +-1
+  const double half = std::numbers::pi * static_cast<double>(j) / static_cast<double>(circle.length);
+  const double radius = circle.radius();
+  const double c = 2 * j == circle.length ? 0.0 : std::cos(half), s = std::sin(half);
+  const Complex<double> minus((1 - radius) * c, (1 + radius) * s), plus((1 + radius) * c, (1 - radius) * s);
+  if (plus == Complex<double>(0)) return {1, 0};
+  return {2 / dt * minus / plus, 2.0 * Complex<double>(c, s) / plus};
+}
+/// Whether the last of its points is z = -1.
+inline bool meets_minus_one(Circle circle) { return circle.length % 2 == 0 && circle.radius() == 1; }
+
+}  // namespace detail
+
 /// Generating function of a DPLR system's truncated kernel at the points of a circle, by Cauchy sums and Woodbury's
 /// identity.
 ///
@@ -79,18 +149,13 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
   ssm::detail::require_size("bins of the spectrum", circle.length / 2 + 1, static_cast<Index>(spectrum.size()));
   CauchySums cauchy(system, C_tilde);
   const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;
-  const double radius = circle.radius();
   std::array<Complex<double>, CauchySums::tile> nodes, factors;
   for (Index first = 0; first < bins; first += CauchySums::tile) {
     const Index count = std::min(CauchySums::tile, bins - first);
     for (Index j = 0; j < count; ++j) {
-      // 1 -+ z = e^(-i theta/2) (e^(i theta/2) -+ r e^(-i theta/2)), z = r e^(-i theta): accurate also near z = +-1
-      const double half = std::numbers::pi * static_cast<double>(first + j) / static_cast<double>(circle.length);
-      const double c = 2 * (first + j) == circle.length ? 0.0 : std::cos(half), s = std::sin(half);
-      const Complex<double> minus((1 - radius) * c, (1 + radius) * s), plus((1 + radius) * c, (1 - radius) * s);
-      const bool at_minus_one = plus == Complex<double>(0);
-      nodes[static_cast<std::size_t>(j)] = at_minus_one ? Complex<double>(1) : 2 / dt * minus / plus;
-      factors[static_cast<std::size_t>(j)] = at_minus_one ? 0.0 : 2.0 * Complex<double>(c, s) / plus;
+      const auto [g, factor] = detail::node(circle, dt, first + j);
+      nodes[static_cast<std::size_t>(j)] = g;
+      factors[static_cast<std::size_t>(j)] = factor;
     }
     const auto sums = cauchy(std::span(nodes).first(static_cast<std::size_t>(count)));
     for (Index j = 0; j < count; ++j) {
@@ -104,11 +169,72 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
       spectrum[static_cast<std::size_t>(first + j)] = factors[static_cast<std::size_t>(j)] * value;
     }
   }
-  if (circle.length % 2 == 0 && radius == 1) {
+  if (detail::meets_minus_one(circle)) {
     double CB = 0;
     for (Index n = 0; n < system.modes(); ++n)
       CB += static_cast<double>(multiplicity(n, system.states)) * (C_tilde(n) * system.B(n)).real();
     spectrum.back() = dt / 2 * CB;
+  }
+}
+
+/// Its vector-Jacobian product, Woodbury's identity and the Cauchy sums in reverse.
+///
+/// With S the sums, X = (I + k(P* P))^-1, a = k(C~ P) X and b = X k(P* B), all holomorphic in S:
+///
+///     dk(C~ B) = dK^',   dk(C~ P) = -conj(b) dK^',   dk(P* B) = -conj(a) dK^',   dk(P* P) = conj(a) conj(b) dK^'
+///
+/// where dK^' = conj(2/(1+z)) dK^.
+///
+/// @param system      as above
+/// @param C_tilde     as above                                (M)
+/// @param dt          time step                               s, > 0
+/// @param circle      L and damping
+/// @param dspectrum   cotangents of K^ at z_0 .. z_(L/2)      (L/2 + 1)
+/// @param dsystem     += cotangents of Lambda, P and B; those of C come from dC_tilde
+/// @param dC_tilde    += cotangent of C~                      (M)
+/// @param ddt         += cotangent of dt where the nodes are made
+/// @throws            ShapeError if the sizes disagree
+/// @note              O(N R^2 L) time
+inline void generating_function_vjp(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde,
+                                    double dt, Circle circle, std::span<const Complex<double>> dspectrum,
+                                    DplrSystem<double>& dsystem, RowVector<Complex<double>>& dC_tilde, double& ddt) {
+  ssm::detail::require_size("bins of the spectrum", circle.length / 2 + 1, static_cast<Index>(dspectrum.size()));
+  CauchySums cauchy(system, C_tilde);
+  const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;
+  std::vector<Complex<double>> dsums(static_cast<std::size_t>(width * width));
+  for (Index j = 0; j < bins; ++j) {
+    const auto [g, factor] = detail::node(circle, dt, j);
+    const auto sums = cauchy({&g, 1});
+    const auto sum = [&](Index left, Index right) { return sums(0, left * width + right); };
+    RankMatrix<Complex<double>> inner(R, R);
+    RankVector<Complex<double>> b(R), a(R);
+    for (Index l = 0; l < R; ++l) {
+      b(l) = sum(1 + l, 0);
+      a(l) = sum(0, 1 + l);
+      for (Index r = 0; r < R; ++r) inner(l, r) = sum(1 + l, 1 + r) + (l == r ? 1.0 : 0.0);
+    }
+    RankMatrix<Complex<double>> turned = inner.transpose();
+    ssm::detail::solve_small(inner, b);
+    ssm::detail::solve_small(turned, a);
+    const Complex<double> dvalue = std::conj(factor) * dspectrum[static_cast<std::size_t>(j)];
+    dsums[0] = dvalue;
+    for (Index l = 0; l < R; ++l) {
+      dsums[static_cast<std::size_t>(1 + l)] = -std::conj(b(l)) * dvalue;
+      dsums[static_cast<std::size_t>((1 + l) * width)] = -std::conj(a(l)) * dvalue;
+      for (Index r = 0; r < R; ++r)
+        dsums[static_cast<std::size_t>((1 + l) * width + 1 + r)] = std::conj(a(l) * b(r)) * dvalue;
+    }
+    const Complex<double> dg = cauchy_vjp(system, C_tilde, g, dsums, dsystem, dC_tilde);
+    ddt -= (dg.real() * g.real() + dg.imag() * g.imag()) / dt;
+  }
+  if (detail::meets_minus_one(circle)) {
+    const double dvalue = dspectrum.back().real();
+    for (Index n = 0; n < system.modes(); ++n) {
+      const auto count = static_cast<double>(multiplicity(n, system.states));
+      ddt += dvalue / 2 * count * (C_tilde(n) * system.B(n)).real();
+      dC_tilde(n) += dt / 2 * dvalue * count * std::conj(system.B(n));
+      dsystem.B(n) += dt / 2 * dvalue * count * std::conj(C_tilde(n));
+    }
   }
 }
 
@@ -146,6 +272,45 @@ Vector<T> generating_function(const DplrSystem<T>& system, T dt, Index length) {
   for (Index k = 0; k < length; ++k)
     K(k) = static_cast<T>(samples[static_cast<std::size_t>(k)] * std::exp(-growth * static_cast<double>(k)));
   return K;
+}
+
+/// Its vector-Jacobian product: FFT, Woodbury, Cauchy sums and the truncated output in reverse.
+/// @param system    continuous system, M modes, rank R
+/// @param dt        time step                                 s, > 0
+/// @param dK        cotangent of the kernel                   (L)
+/// @param dsystem   += cotangents of Lambda, P, B and C
+/// @param ddt       += cotangent of dt
+/// @throws          ShapeError if the sizes disagree; DomainError if dt is not positive and finite
+/// @note            O(N R^2 L + L log L + N^3 log L) time, O(N^2 log L + L) memory
+template <fft::Backend<double> Backend = fft::EigenBackend>
+void generating_function_vjp(const DplrSystem<double>& system, double dt, const Vector<double>& dK,
+                             DplrSystem<double>& dsystem, double& ddt) {
+  const DiscreteDplrSystem<double> discrete = discretize(Bilinear{}, system, dt);
+  dsystem.check();
+  ssm::detail::require_size("modes of the cotangent", system.modes(), dsystem.modes());
+  ssm::detail::require_size("rank of the cotangent", system.rank(), dsystem.rank());
+  if (dK.size() == 0) return;
+  const Circle circle{fft::fast_length(dK.size())};
+  std::vector<double> samples(static_cast<std::size_t>(circle.length));
+  const double growth = std::log(circle.damping) / static_cast<double>(circle.length);
+  for (Index k = 0; k < dK.size(); ++k)
+    samples[static_cast<std::size_t>(k)] =
+        dK(k) * std::exp(-growth * static_cast<double>(k)) / static_cast<double>(circle.length);
+  std::vector<Complex<double>> dspectrum(static_cast<std::size_t>(circle.length / 2 + 1));
+  typename Backend::template Plan<double>(circle.length).forward(samples, dspectrum);
+  for (std::size_t j = 1; 2 * j < samples.size(); ++j) dspectrum[j] *= 2;  // each stands for its conjugate too
+  const RowVector<Complex<double>> C_tilde = truncated_output(discrete, circle);
+  RowVector<Complex<double>> dC_tilde = RowVector<Complex<double>>::Zero(system.modes());
+  generating_function_vjp(system, C_tilde, dt, circle, dspectrum, dsystem, dC_tilde, ddt);
+  const Index M = system.modes(), R = system.rank();
+  DiscreteDplrSystem<double> ddiscrete{system.states,
+                                       Vector<Complex<double>>::Zero(M),
+                                       Matrix<Complex<double>>::Zero(M, R),
+                                       Matrix<Complex<double>>::Zero(M, R),
+                                       Vector<Complex<double>>::Zero(M),
+                                       RowVector<Complex<double>>::Zero(M)};
+  truncated_output_vjp(discrete, circle, dC_tilde, ddiscrete);
+  discretize_vjp(Bilinear{}, system, dt, ddiscrete, dsystem, ddt);
 }
 
 }  // namespace ssm::kernel

@@ -26,6 +26,13 @@ template <class T>
 auto view(Array<T>& x) {
   return Eigen::Map<Rows<T>>(x.data(), x.rows(), x.columns());
 }
+/// Numbers that lie together, as a row.
+template <class T>
+auto row(std::span<T> x) {
+  using Stored = Eigen::Array<std::remove_const_t<T>, 1, Eigen::Dynamic>;
+  return Eigen::Map<std::conditional_t<std::is_const_v<T>, const Stored, Stored>>(x.data(),
+                                                                                  static_cast<Index>(x.size()));
+}
 
 }  // namespace detail
 
@@ -70,7 +77,7 @@ void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
   ssm::detail::require_size("length of y (that of x is expected)", x.length(), y.length());
   auto out = detail::view(y);
   out.noalias() = detail::view(x) * detail::view(map.W).transpose();
-  out.rowwise() += detail::view(map.b).col(0).transpose();
+  out.array().rowwise() += detail::row(map.b.values());
 }
 /// One row. Neither throws nor allocates.
 template <std::floating_point T>
@@ -102,7 +109,8 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, L
   ssm::detail::require_size("features of dy", map.outputs(), dy.features());
   ssm::detail::require_size("length of dy (that of x is expected)", x.length(), dy.length());
   detail::view(gradient.W).noalias() += detail::view(dy).transpose() * detail::view(x);
-  detail::view(gradient.b).col(0) += detail::view(dy).colwise().sum().transpose();
+  auto db = detail::row(gradient.b.values());
+  for (Index k = 0; k < dy.length(); ++k) db += detail::row(dy.row(k));
 }
 
 }  // namespace ssm::nn

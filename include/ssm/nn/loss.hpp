@@ -1,8 +1,9 @@
 #pragma once
 
-#include "ssm/core/error.hpp"
+#include "ssm/nn/activation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <span>
 
@@ -31,23 +32,36 @@ void softmax(std::span<const T> logits, std::span<T> probabilities) noexcept {
 /// @param smoothing   0 <= smoothing < 1
 /// @return            the loss, not weighted
 /// @throws            DomainError if the label is not there; ShapeError if the sizes disagree
-template <std::floating_point T>
+/// @note              exponentials in lanes of T, sums in fp64
+template <std::floating_point T, class Arch = simd::native>
 double cross_entropy(std::span<const T> logits, Index label, std::span<T> dlogits, double weight = 1,
                      double smoothing = 0) {
   const auto classes = static_cast<Index>(logits.size());
   ssm::detail::require_size("cotangents of the logits", classes, static_cast<Index>(dlogits.size()));
   if (label < 0 || label >= classes)
     throw DomainError(ssm::detail::message("label: expected within 0..", classes - 1, ", got ", label));
-  double peak = -std::numeric_limits<double>::infinity(), sum = 0, loss = 0;
-  for (const T each : logits) peak = std::max(peak, static_cast<double>(each));
-  for (const T each : logits) sum += std::exp(static_cast<double>(each) - peak);
-  const double log_sum = peak + std::log(sum);
-  for (std::size_t c = 0; c < logits.size(); ++c) {
-    const double log_p = static_cast<double>(logits[c]) - log_sum;
-    const double q = smoothing / static_cast<double>(classes) + (static_cast<Index>(c) == label ? 1 - smoothing : 0);
-    loss -= q * log_p;
-    dlogits[c] += static_cast<T>(weight * (std::exp(log_p) - q));
+  T peak = -std::numeric_limits<T>::infinity();
+  for (const T each : logits) peak = std::max(peak, each);
+  double sum = 0;
+  detail::for_each_pack<T, Arch>(classes, [&]<class Pack>(Index i) {
+    std::array<T, std::size_t(Pack::size)> parts;
+    exp(Pack::load(logits.data() + i) - Pack(peak)).store(parts.data());
+    for (const T part : parts) sum += static_cast<double>(part);
+  });
+  const double log_sum = static_cast<double>(peak) + std::log(sum), chosen = 1 - smoothing;
+  double loss = chosen * (log_sum - static_cast<double>(logits[static_cast<std::size_t>(label)]));
+  const double share = smoothing / static_cast<double>(classes);
+  if (smoothing > 0) {
+    double logit_sum = 0;
+    for (const T each : logits) logit_sum += static_cast<double>(each);
+    loss += smoothing * log_sum - share * logit_sum;
   }
+  const auto scale = static_cast<T>(weight / sum), shift = static_cast<T>(-weight * share);
+  detail::for_each_pack<T, Arch>(classes, [&]<class Pack>(Index i) {
+    const Pack e = exp(Pack::load(logits.data() + i) - Pack(peak));
+    fma(e, Pack(scale), Pack::load(dlogits.data() + i) + Pack(shift)).store(dlogits.data() + i);
+  });
+  dlogits[static_cast<std::size_t>(label)] -= static_cast<T>(weight * chosen);
   return loss;
 }
 

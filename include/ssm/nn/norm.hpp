@@ -44,8 +44,8 @@ void require_norm(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> y) {
 }
 /// Mean and 1/sqrt(variance + epsilon) of a row.
 template <class T>
-std::pair<T, T> moments(std::span<const T> row, T epsilon) {
-  const Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>> x(row.data(), static_cast<Index>(row.size()));
+std::pair<T, T> moments(std::span<const T> numbers, T epsilon) {
+  const auto x = row(numbers);
   const T mean = x.mean();
   return {mean, T(1) / std::sqrt((x - mean).square().mean() + epsilon)};
 }
@@ -81,21 +81,16 @@ void layer_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy
                     T epsilon = T(1e-5)) {
   detail::require_norm<T>(norm, x, dy);
   detail::require_norm<T>(norm, x, dx);
-  const Index H = x.features();
+  const auto weight = detail::row(norm.weight.values());
+  auto dweight = detail::row(gradient.weight.values()), dbias = detail::row(gradient.bias.values());
   for (Index k = 0; k < x.length(); ++k) {
     const auto [mean, scale] = detail::moments<T>(x.row(k), epsilon);
-    T sum = 0, along = 0;  // of dy weight, and of that times the normalized x
-    for (Index h = 0; h < H; ++h) {
-      const T z = (x(k, h) - mean) * scale, d = dy(k, h) * norm.weight(h);
-      gradient.weight(h) += dy(k, h) * z;
-      gradient.bias(h) += dy(k, h);
-      sum += d;
-      along += d * z;
-    }
-    sum /= static_cast<T>(H);
-    along /= static_cast<T>(H);
-    for (Index h = 0; h < H; ++h)
-      dx(k, h) += scale * (dy(k, h) * norm.weight(h) - sum - (x(k, h) - mean) * scale * along);
+    const auto z = (detail::row(x.row(k)) - mean) * scale;
+    const auto d = detail::row(dy.row(k)) * weight;
+    dweight += detail::row(dy.row(k)) * z;
+    dbias += detail::row(dy.row(k));
+    const T sum = d.mean(), along = (d * z).mean();
+    detail::row(dx.row(k)) += scale * (d - sum - z * along);
   }
 }
 

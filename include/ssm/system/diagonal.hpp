@@ -83,6 +83,32 @@ struct RealForm {
       }
     return real;
   }
+  /// Cotangents of what `diagonal`, `columns` and `rows` were given, from those of what they gave. @{
+  Vector<Complex<T>> diagonal_vjp(const Matrix<T>& dA) const {
+    Vector<Complex<T>> dd(modes());
+    const Index M = modes(), odd = first_imaginary();
+    for (Index n = 0; n < M; ++n) {
+      const Index i = M - odd + n;
+      dd(n) = n < odd ? Complex<T>(dA(n, n)) : Complex<T>(dA(n, n) + dA(i, i), dA(i, n) - dA(n, i));
+    }
+    return dd;
+  }
+  Matrix<Complex<T>> columns_vjp(const Matrix<T>& dreal) const {
+    Matrix<Complex<T>> dB(modes(), dreal.cols());
+    const Index M = modes(), odd = first_imaginary();
+    for (Index j = 0; j < dreal.cols(); ++j)
+      for (Index n = 0; n < M; ++n) dB(n, j) = {dreal(n, j), n < odd ? T(0) : dreal(M - odd + n, j)};
+    return dB;
+  }
+  Matrix<Complex<T>> rows_vjp(const Matrix<T>& dreal) const {
+    Matrix<Complex<T>> dC(dreal.rows(), modes());
+    const Index M = modes(), odd = first_imaginary();
+    for (Index n = 0; n < M; ++n)
+      for (Index i = 0; i < dreal.rows(); ++i)
+        dC(i, n) = {static_cast<T>(multiplicity(n, states)) * dreal(i, n), n < odd ? T(0) : -2 * dreal(i, M - odd + n)};
+    return dC;
+  }
+  /// @}
   /// A - columns(P) rows(Q^T): a correction of rank R.
   void subtract(Matrix<T>& A, const Matrix<Complex<T>>& P, const Matrix<Complex<T>>& Q) const {
     const Matrix<T> left = columns(P), right = rows(Q.transpose());

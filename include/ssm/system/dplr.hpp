@@ -87,4 +87,29 @@ DiscreteDenseSystem<T> dense(const DiscreteDplrSystem<T>& system) {
   return {std::move(A_bar), form.columns(system.B_bar), form.rows(system.C)};
 }
 
+/// Its vector-Jacobian product: cotangents of the DPLR form from those of the dense matrices.
+/// @param system    the discrete system
+/// @param ddense    cotangents of A_bar (N, N), B_bar (N, 1), C (1, N)
+/// @param dsystem   += cotangents of Delta, P_bar, Q_bar, B_bar and C
+/// @note            O(N^2 R)
+template <class T>
+void dense_vjp(const DiscreteDplrSystem<T>& system, const DiscreteDenseSystem<T>& ddense,
+               DiscreteDplrSystem<T>& dsystem) {
+  const detail::RealForm<T> form{system.states};
+  const Matrix<T> left = form.columns(system.P_bar), right = form.rows(system.Q_bar.transpose());
+  const Index N = system.states, R = system.rank();
+  Matrix<T> dleft = Matrix<T>::Zero(N, R), dright = Matrix<T>::Zero(R, N);
+  for (Index r = 0; r < R; ++r)
+    for (Index k = 0; k < N; ++k)
+      for (Index n = 0; n < N; ++n) {
+        dleft(n, r) -= ddense.A_bar(n, k) * right(r, k);
+        dright(r, k) -= ddense.A_bar(n, k) * left(n, r);
+      }
+  dsystem.Delta += form.diagonal_vjp(ddense.A_bar);
+  dsystem.P_bar += form.columns_vjp(dleft);
+  dsystem.Q_bar += form.rows_vjp(dright).transpose();
+  dsystem.B_bar += form.columns_vjp(ddense.B_bar);
+  dsystem.C += form.rows_vjp(ddense.C);
+}
+
 }  // namespace ssm
