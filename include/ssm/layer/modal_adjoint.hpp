@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/layer/modal_recurrence.hpp"
+#include "ssm/layer/modal_blocks.hpp"
 
 #include <vector>
 
@@ -26,9 +26,8 @@ struct ModalCotangent {
 ///     sum lambda_k u_k,   dC = sum dy_k conj(x_k),   dP_bar = -sum lambda_k s_k,   dQ_bar = sum ds_k conj(x_{k-1})
 ///
 /// over the modes that are kept, how often one counts being in C and Q_bar. The states are made again: those before
-/// each tile of time first, then, from the last tile to the first, those within it. From rest, and where the state's
-/// own cotangent is not asked for, modes without a low-rank part run as w = x / B_bar, which spares a quarter of the
-/// work.
+/// each tile of time first, then, from the last tile to the first, those within it. Modes without a low-rank part go
+/// by blocks of steps, see ModalBlocks.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalAdjoint {
   using Recurrence = ModalRecurrence<T, N, X, Arch>;
@@ -36,24 +35,30 @@ class ModalAdjoint {
   using Pair = typename Recurrence::Pair;
   using Mask = typename Pack::Mask;
   static constexpr Index group = simd::group<X>, pack = Pack::size;
-  static constexpr Index together = 2, swept = 4;  // modes that run at once: there and back; only there
+  using Blocks = ModalBlocks<T, N, X, Arch>;
 
  public:
-  ModalAdjoint(const Recurrence& recurrence, Index length)
-      : recurrence_(recurrence),
-        M_(recurrence.modes()),
-        R_(recurrence.rank()),
-        rows_(recurrence.rows()),
-        tile_(R_ == 0 ? 256 : std::clamp<Index>(settled(length), 64, 256)),
-        u_(buffer(tile_)),
-        dy_(buffer(tile_)),
-        du_(buffer(tile_)),
-        states_(buffer((tile_ + 1) * 2 * (R_ == 0 ? together : M_))),
-        starts_(buffer((length + tile_ - 1) / tile_ * 2 * M_)),
-        lambda_(buffer(2 * M_)),
-        sums_(buffer(M_ * rows_)),
-        totals_(M_ * rows_, group),
-        s_(buffer(tile_ * std::max<Index>(R_, 1))) {}
+  /// Makes room for a sequence of so many steps, where there is not enough.
+  void fit(const Recurrence& recurrence, Index length) {
+    recurrence_ = &recurrence;
+    M_ = recurrence.modes();
+    R_ = recurrence.rank();
+    rows_ = recurrence.rows();
+    tile_ = R_ == 0 ? std::clamp<Index>(length, 1, 1024) : std::clamp<Index>(settled(length), 64, 256);
+    const auto room = [](auto& array, Index rows) {
+      if (array.rows() < rows) array = std::remove_cvref_t<decltype(array)>(rows, group);
+    };
+    room(u_, tile_);
+    room(dy_, tile_);
+    room(du_, tile_);
+    room(starts_, (length + tile_ - 1) / tile_ * 2 * M_);
+    room(lambda_, 2 * M_);
+    room(sums_, M_ * rows_);
+    room(totals_, M_ * rows_);
+    if (R_ == 0) return blocks_.fit(recurrence, tile_);
+    room(states_, (tile_ + 1) * 2 * M_);
+    room(s_, tile_ * R_);
+  }
 
   /// Features first .. first + count - 1, count being u's: a group or what is left of one.
   /// @param before   state before step 0, or none: rest
@@ -68,14 +73,13 @@ class ModalAdjoint {
     std::fill(lambda_.begin(), lambda_.end(), X(0));
     if (after != nullptr) std::copy_n(after->group(which), size, lambda_.data());
     std::fill(totals_.begin(), totals_.end(), 0.0);
-    const bool scaled = R_ == 0 && before == nullptr && after == nullptr;
+    const bool apart = R_ == 0;  // no low-rank part joins the modes
+    if (apart) blocks_.prepare(which);
     for (Index i = 0; i + 1 < tiles; ++i) {
       gather(u.block(i * tile_, tile_), u_);
       std::copy_n(starts + i * size, size, starts + (i + 1) * size);
-      for (Index lane = 0; lane < group; lane += pack) {
-        const Lanes lanes = view(which, lane, i + 1, tile_);
-        scaled ? sweep<true>(lanes) : sweep<false>(lanes);
-      }
+      for (Index lane = 0; lane < group; lane += pack)
+        apart ? blocks_.sweep(block_lanes(lane, i + 1, tile_)) : sweep(view(which, lane, i + 1, tile_));
     }
     for (Index i = tiles - 1; i >= 0; --i) {
       const Index from = i * tile_, steps = std::min(tile_, L - from);
@@ -83,20 +87,27 @@ class ModalAdjoint {
       gather(dy.block(from, steps), dy_);
       direct(which, steps, cotangent);
       std::fill(sums_.begin(), sums_.end(), X(0));
-      for (Index lane = 0; lane < group; lane += pack) {
-        const Lanes lanes = view(which, lane, i, steps);
-        if (scaled)
-          modes_backwards<true>(lanes);
-        else if (R_ == 0)
-          modes_backwards<false>(lanes);
-        else
-          steps_backwards(lanes);
-      }
+      if (apart)
+        blocks_.backwards(block_lanes(0, i, steps), [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
+          prefetch(u.block(from - before, before), part, parts);
+          prefetch(dy.block(from - before, before), part, parts);
+          prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
+        });
+      else
+        for (Index lane = 0; lane < group; lane += pack) steps_backwards(view(which, lane, i, steps));
       for (Index j = 0; j < totals_.size(); ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
-      for (Index k = 0; k < steps; ++k)
-        for (Index h = 0; h < u.features(); ++h) du(from + k, h) += static_cast<T>(du_(k, h));
+      for (Index k = 0; k < steps; ++k) {
+        T* const row = du.row(from + k).data();
+        const X* const lanes = du_.row(k).data();
+        if constexpr (std::same_as<T, X>)
+          if (u.features() == group) {
+            for (Index h = 0; h < group; h += pack) (Pack::load(row + h) + Pack::load(lanes + h)).store(row + h);
+            continue;
+          }
+        for (Index h = 0; h < u.features(); ++h) row[h] += static_cast<T>(lanes[h]);
+      }
     }
-    if (scaled) unscale(which);
+    if (apart) blocks_.finish(totals_.data());
     double* const all = cotangent.coefficients.row(which).data();
     for (Index j = 0; j < totals_.size(); ++j) all[j] += totals_.data()[j];
     if (after != nullptr) std::copy_n(lambda_.data(), size, after->group(which));
@@ -111,7 +122,6 @@ class ModalAdjoint {
     while (tile * tile < length) tile += 64;
     return tile;
   }
-  static Array<X> buffer(Index rows) { return Array<X>(rows, group); }
 
   /// Some lanes of a group over a tile; rows are a group apart.
   struct Lanes {
@@ -123,8 +133,8 @@ class ModalAdjoint {
     Mask keep(Index n) const noexcept { return Mask(std::uint32_t{kept[n]} >> first); }
   };
   Lanes view(Index which, Index lane, Index tile, Index steps) noexcept {
-    return {recurrence_.coefficients(which) + lane,
-            recurrence_.kept(which),
+    return {recurrence_->coefficients(which) + lane,
+            recurrence_->kept(which),
             lane,
             steps,
             starts_.data() + tile * 2 * M_ * group + lane,
@@ -137,22 +147,52 @@ class ModalAdjoint {
             s_.data() + lane};
   }
 
-  static void gather(ConstSequence<T> from, Array<X>& to) {
+  typename Blocks::Lanes block_lanes(Index lane, Index tile, Index steps) noexcept {
+    return {lane,
+            steps,
+            starts_.data() + tile * 2 * M_ * group + lane,
+            u_.data() + lane,
+            dy_.data() + lane,
+            du_.data() + lane,
+            lambda_.data() + lane,
+            sums_.data() + lane};
+  }
+
+  /// Rows of some features, as lanes.
+  static void gather(ConstSequence<T> from, Array<X>& to) noexcept {
+    const Index count = from.features();
     for (Index k = 0; k < from.length(); ++k) {
-      for (Index h = 0; h < from.features(); ++h) to(k, h) = static_cast<X>(from(k, h));
-      for (Index h = from.features(); h < group; ++h) to(k, h) = 0;
+      const T* const row = from.row(k).data();
+      X* const lanes = to.row(k).data();
+      if constexpr (std::same_as<T, X>)
+        if (count == group) {
+          for (Index h = 0; h < group; h += pack) Pack::load(row + h).store(lanes + h);
+          continue;
+        }
+      for (Index h = 0; h < count; ++h) lanes[h] = static_cast<X>(row[h]);
+      for (Index h = count; h < group; ++h) lanes[h] = 0;
     }
   }
   /// What D does, and du's beginning.
-  void direct(Index which, Index steps, ModalCotangent& cotangent) {
-    for (Index h = 0; h < group; ++h) {
-      double sum = 0;
-      for (Index k = 0; k < steps; ++k) {
-        sum += static_cast<double>(dy_(k, h)) * static_cast<double>(u_(k, h));
-        du_(k, h) = recurrence_.direct(which)[h] * dy_(k, h);
+  void direct(Index which, Index steps, ModalCotangent& cotangent) noexcept {
+    std::array<X, std::size_t(group)> sums;
+    for (Index lane = 0; lane < group; lane += pack) {
+      const Pack D = Pack::load(recurrence_->direct(which) + lane);
+      Pack sum(X(0));
+      for (Index at = lane; at < steps * group; at += group) {
+        const Pack dy = Pack::load(dy_.data() + at);
+        sum = fma(dy, Pack::load(u_.data() + at), sum);
+        (D * dy).store(du_.data() + at);
       }
-      cotangent.D(which, h) += sum;
+      sum.store(sums.data() + lane);
     }
+    for (Index h = 0; h < group; ++h) cotangent.D(which, h) += static_cast<double>(sums[static_cast<std::size_t>(h)]);
+  }
+  /// Asks for a share of what comes next: its rows are further apart than a processor guesses.
+  template <class U>
+  static void prefetch(SequenceView<U> rows, Index part, Index parts) noexcept {
+    for (Index k = rows.length() * part / parts; k < rows.length() * (part + 1) / parts; ++k)
+      simd::prefetch(rows.row(k).data());
   }
 
   static Pack rounded(Pack x) noexcept {
@@ -179,117 +219,10 @@ class ModalAdjoint {
   }
 
   /// The states at `start` move over the tile.
-  template <bool Scaled>
   void sweep(Lanes lanes) const noexcept {
-    if (R_ > 0) {
-      run_steps(lanes);
-      const X* const last = lanes.states + lanes.steps * 2 * M_ * group;
-      for (Index i = 0; i < 2 * M_; ++i) rounded(Pack::load(last + i * group)).store(lanes.start + i * group);
-      return;
-    }
-    Index n = 0;
-    for (; n + swept <= M_; n += swept) sweep_modes<swept, Scaled>(lanes, n);
-    for (; n < M_; ++n) sweep_modes<1, Scaled>(lanes, n);
-  }
-  template <Index Modes, bool Scaled>
-  void sweep_modes(Lanes lanes, Index n) const noexcept {
-    struct Mode {
-      Pair change, b, x;
-      Mask keep;
-    };
-    std::array<Mode, std::size_t(Modes)> all;
-    for (Index m = 0; m < Modes; ++m) {
-      const X* const from = lanes.coefficients + (n + m) * rows_ * group;
-      all[static_cast<std::size_t>(m)] = {load(from, change), load(from, b),
-                                          Pair::load(lanes.start + 2 * (n + m) * group), lanes.keep(n + m)};
-    }
-    for (Index k = 0; k < lanes.steps; ++k) {
-      const Pack u = Pack::load(lanes.u + k * group);
-      for (Mode& mode : all) mode.x = advance(mode.keep, mode.change, mode.x, driven<Scaled>(mode.b, u));
-    }
-    for (Index m = 0; m < Modes; ++m) {
-      const Pair& x = all[static_cast<std::size_t>(m)].x;
-      store({rounded(x.re), rounded(x.im)}, lanes.start + 2 * (n + m) * group);
-    }
-  }
-  /// B_bar u, or u where the state is divided by B_bar.
-  template <bool Scaled>
-  static Pair driven(Pair B, Pack u) noexcept {
-    if constexpr (Scaled) return {u, Pack(X(0))};
-    return {B.re * u, B.im * u};
-  }
-
-  template <bool Scaled>
-  void modes_backwards(Lanes lanes) const noexcept {
-    Index n = 0;
-    for (; n + together <= M_; n += together) backwards<together, Scaled>(lanes, n);
-    for (; n < M_; ++n) backwards<1, Scaled>(lanes, n);
-  }
-
-  /// Modes that do not meet, a few of them over the whole tile, there and back.
-  template <Index Modes, bool Scaled>
-  void backwards(Lanes lanes, Index n) const noexcept {
-    struct Mode {
-      Pair change, b, c, x, dchange, db, dc;
-      Mask keep;
-    };
-    constexpr Index stride = 2 * Modes * group;  // of the states of a step
-    std::array<Mode, std::size_t(Modes)> all;
-    const Pair zero{Pack(X(0)), Pack(X(0))};
-    for (Index m = 0; m < Modes; ++m) {
-      const X* const from = lanes.coefficients + (n + m) * rows_ * group;
-      Mode& mode = all[static_cast<std::size_t>(m)];
-      mode = {load(from, change),
-              load(from, b),
-              load(from, c),
-              Pair::load(lanes.start + 2 * (n + m) * group),
-              zero,
-              zero,
-              zero,
-              lanes.keep(n + m)};
-      if constexpr (Scaled) mode.c = mode.c * mode.b;
-      store(mode.x, lanes.states + 2 * m * group);
-    }
-    for (Index k = 0; k < lanes.steps; ++k) {
-      const Pack u = Pack::load(lanes.u + k * group);
-      X* const to = lanes.states + (k + 1) * stride;
-      for (Index m = 0; m < Modes; ++m) {
-        Mode& mode = all[static_cast<std::size_t>(m)];
-        mode.x = advance(mode.keep, mode.change, mode.x, driven<Scaled>(mode.b, u));
-        store(mode.x, to + 2 * m * group);
-      }
-    }
-    for (Index m = 0; m < Modes; ++m)  // x becomes the cotangent that comes from later steps
-      all[static_cast<std::size_t>(m)].x = Pair::load(lanes.lambda + 2 * (n + m) * group);
-    for (Index k = lanes.steps - 1; k >= 0; --k) {
-      const Pack dy = Pack::load(lanes.dy + k * group), u = Pack::load(lanes.u + k * group);
-      Pack du = Pack::load(lanes.du + k * group);
-      const X* const before = lanes.states + k * stride;
-      for (Index m = 0; m < Modes; ++m) {
-        Mode& mode = all[static_cast<std::size_t>(m)];
-        const Pair lambda{fma(mode.c.re, dy, mode.x.re), fnma(mode.c.im, dy, mode.x.im)};
-        const Pair now = Pair::load(before + stride + 2 * m * group);
-        mode.dc = {fma(dy, now.re, mode.dc.re), fnma(dy, now.im, mode.dc.im)};
-        mode.dchange = add_conj(mode.dchange, lambda, Pair::load(before + 2 * m * group));
-        if constexpr (Scaled) {
-          du = du + lambda.re;
-        } else {
-          du = fma(mode.b.re, lambda.re, fma(mode.b.im, lambda.im, du));
-          mode.db = {fma(lambda.re, u, mode.db.re), fma(lambda.im, u, mode.db.im)};
-        }
-        mode.x = {Pack::add_where(mode.keep, lambda.re, fma(mode.change.re, lambda.re, mode.change.im * lambda.im)),
-                  Pack::add_where(mode.keep, lambda.im, fnma(mode.change.im, lambda.re, mode.change.re * lambda.im))};
-      }
-      du.store(lanes.du + k * group);
-    }
-    for (Index m = 0; m < Modes; ++m) {
-      const Mode& mode = all[static_cast<std::size_t>(m)];
-      store({rounded(mode.x.re), rounded(mode.x.im)}, lanes.lambda + 2 * (n + m) * group);
-      X* const to = lanes.sums + (n + m) * rows_ * group;
-      store(mode.dchange, to + change * group);
-      store(mode.db, to + b * group);
-      store(mode.dc, to + c * group);
-    }
+    run_steps(lanes);
+    const X* const last = lanes.states + lanes.steps * 2 * M_ * group;
+    for (Index i = 0; i < 2 * M_; ++i) rounded(Pack::load(last + i * group)).store(lanes.start + i * group);
   }
 
   /// The states of every step of the tile, and what the modes have in common there.
@@ -371,33 +304,15 @@ class ModalAdjoint {
     for (Index i = 0; i < 2 * M_; ++i) rounded(Pack::load(lanes.lambda + i * group)).store(lanes.lambda + i * group);
   }
 
-  /// Sums that were made from rest: with C B_bar in the place of C, and none of B_bar.
-  void unscale(Index which) noexcept {
-    const X* const coefficients = recurrence_.coefficients(which);
-    for (Index n = 0; n < M_; ++n)
-      for (Index lane = 0; lane < group; ++lane) {
-        const auto at = [&](Index row) { return (n * rows_ + row) * group + lane; };
-        const auto coefficient = [&](Index row) {
-          return Complex<double>(coefficients[at(row)], coefficients[at(row + 1)]);
-        };
-        double* const sums = totals_.data();
-        const Complex<double> dCB(sums[at(c)], sums[at(c + 1)]);
-        const Complex<double> dC = std::conj(coefficient(b)) * dCB, dB = std::conj(coefficient(c)) * dCB;
-        sums[at(c)] = dC.real();
-        sums[at(c + 1)] = dC.imag();
-        sums[at(b)] = dB.real();
-        sums[at(b + 1)] = dB.imag();
-      }
-  }
-
-  const Recurrence& recurrence_;
-  Index M_, R_, rows_, tile_;
+  const Recurrence* recurrence_ = nullptr;
+  Index M_ = 0, R_ = 0, rows_ = 0, tile_ = 0;
   Array<X> u_, dy_, du_;  // a tile
   Array<X> states_;       // x before each of its steps, and after the last
   Array<X> starts_;       // x before each tile
   Array<X> lambda_;       // cotangent of the state, from later tiles
   Array<X> sums_;         // cotangents of the coefficients: of a tile
   Array<double> totals_;  // of the sequence
+  Blocks blocks_;         // where there is no low-rank part
   Array<X> s_;            // what the modes have in common, each step of a tile
 };
 

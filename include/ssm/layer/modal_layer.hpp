@@ -22,12 +22,20 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   State initial_state() const { return {features(), modes_of(states())}; }
 
   /// Derivatives: see TrainableSSMLayer.
-  using Cotangent = ModalCotangent;
+  struct Cotangent : ModalCotangent {
+    ModalAdjoint<T, N, X, Arch> adjoint = {};  ///< buffers that the next sequence needs too
+
+    /// Of other sequences, added.
+    Cotangent& operator+=(const Cotangent& other) {
+      ModalCotangent::operator+=(other);
+      return *this;
+    }
+  };
   /// Of no sequence.
   Cotangent cotangent() const {
     const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
-    return {Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
-            Array<double>(groups, simd::group<X>)};
+    return {{Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
+             Array<double>(groups, simd::group<X>)}};
   }
   /// Of a sequence from rest whose final state nobody used.
   /// @param u           input                     (L, H)
@@ -150,12 +158,12 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
                  Cotangent& cotangent) const {
     require_same_shape<T>(u, dy, features());
     require_same_shape<T>(u, du, features());
-    ModalAdjoint<T, N, X, Arch> adjoint(recurrence_, u.length());
+    cotangent.adjoint.fit(recurrence_, u.length());
     constexpr Index group = simd::group<X>;
     for (Index first = 0; first < features(); first += group) {
       const Index count = std::min(group, features() - first);
-      adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), before, dstate,
-              cotangent);
+      cotangent.adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), before,
+                        dstate, cotangent);
     }
   }
   static const Parameters& checked(const Parameters& parameters) {

@@ -1,0 +1,398 @@
+#pragma once
+
+#include "ssm/layer/modal_recurrence.hpp"
+
+namespace ssm::detail {
+
+/// What modes that do not meet do backwards, a block of T steps at a time: those of one group of features.
+///
+/// With x_i = a^(i+1) X + B sum_(m <= i) a^(i-m) u_m, X the state before the block and M the conjugate of the cotangent
+/// of the one after it,
+///
+///     U = sum a^(T-1-m) u_m,   D = sum a^i dy_i,   U' = dU/da,   E = d(a D)/da
+///     X <- a^T X + B U,        M <- C a D + a^T M,   du_m = Re(M B a^(T-1-m)) + sum_(i >= m) k_(i-m) dy_i
+///     dC = a D X + B K(a),     dB = M U + C K(a),    da = C E X + M (T a^(T-1) X + B U') + C B K'(a)
+///
+/// the cotangents being the conjugates of these. What the steps of a block do to each other goes by the layer's first
+/// responses k_i = sum over modes of Re(C B a^i), and by kappa_i = sum_m dy_(m+i) u_m with K(a) = sum kappa_i a^i: the
+/// same for all modes. A mode then costs ten multiplications a step, and two more on the way there, with a table of its
+/// T powers; step by step it costs 27. Powers are made in fp64 of the coefficients that `forward` runs with, a^T in
+/// delta form.
+template <std::floating_point T, Index N, std::floating_point X, class Arch>
+class ModalBlocks {
+  using Recurrence = ModalRecurrence<T, N, X, Arch>;
+  using Pack = simd::Pack<X, Arch>;
+  using Pair = typename Recurrence::Pair;
+  static constexpr Index group = simd::group<X>;
+  static constexpr Index together = 2, swept = 4;  // modes that run at once: there and back; only there
+
+ public:
+  static constexpr Index steps = 16;  ///< T
+
+  /// Some lanes of a group over a tile of time; rows are a group apart.
+  struct Lanes {
+    Index first, steps;
+    X *start, *u, *dy, *du, *lambda, *sums;
+  };
+
+  /// Makes room for tiles of so many steps, where there is not enough.
+  void fit(const Recurrence& recurrence, Index tile) {
+    recurrence_ = &recurrence;
+    M_ = recurrence.modes();
+    rows_ = recurrence.rows();
+    const auto room = [](auto& array, Index rows) {
+      if (array.rows() < rows) array = std::remove_cvref_t<decltype(array)>(rows, group);
+    };
+    room(powers_, M_ * (steps + 1) * 2);
+    room(first_, steps);
+    room(kappa_, steps);
+    room(kappa_total_, steps);
+    room(late_u_, tile);
+    room(late_dy_, tile);
+    room(sums_, (tile / steps + 1) * together * block_rows);
+    room(states_, steps * 2);
+  }
+
+  /// Makes the tables of a group.     O(M T)
+  void prepare(Index which) noexcept {
+    which_ = which;
+    std::fill(first_.begin(), first_.end(), X(0));
+    std::fill(kappa_total_.begin(), kappa_total_.end(), 0.0);
+    using Row = std::array<double, std::size_t(group)>;
+    Row a_re, a_im, d_re, d_im, CB_re, CB_im, re, im;  // lanes in inner loops: the compiler's to make wide
+    for (Index n = 0; n < M_; ++n) {
+      const X* const from = coefficients(n);
+      X* const table = powers(n);
+      for (std::size_t l = 0; l < re.size(); ++l) {
+        const auto number = [&](Index row) { return static_cast<double>(from[row * group + Index(l)]); };
+        const double kept = keeps(n, Index(l)) ? 1 : 0;
+        a_re[l] = number(change) + kept;
+        d_re[l] = number(change) + kept - 1;
+        if (kept == 1) d_re[l] = number(change);
+        a_im[l] = d_im[l] = number(change + 1);
+        CB_re[l] = number(b) * number(c) - number(b + 1) * number(c + 1);
+        CB_im[l] = number(b) * number(c + 1) + number(b + 1) * number(c);
+      }
+      re.fill(1);
+      im.fill(0);
+      for (Index i = 0; i < steps; ++i)
+        for (std::size_t l = 0; l < re.size(); ++l) {
+          table[2 * i * group + Index(l)] = static_cast<X>(re[l]);
+          table[(2 * i + 1) * group + Index(l)] = static_cast<X>(im[l]);
+          first_(i, Index(l)) += static_cast<X>(CB_re[l] * re[l] - CB_im[l] * im[l]);
+          const double next = re[l] * a_re[l] - im[l] * a_im[l];
+          im[l] = re[l] * a_im[l] + im[l] * a_re[l];
+          re[l] = next;
+        }
+      for (Index doubled = 1; doubled < steps; doubled *= 2)  // (1 + d)^2 = 1 + d (2 + d)
+        for (std::size_t l = 0; l < re.size(); ++l) {
+          const double next = d_re[l] * (2 + d_re[l]) - d_im[l] * d_im[l];
+          d_im[l] = 2 * d_im[l] * (1 + d_re[l]);
+          d_re[l] = next;
+        }
+      for (std::size_t l = 0; l < re.size(); ++l) {
+        const bool kept = keeps(n, Index(l));
+        table[2 * steps * group + Index(l)] = static_cast<X>(kept ? d_re[l] : re[l]);
+        table[(2 * steps + 1) * group + Index(l)] = static_cast<X>(kept ? d_im[l] : im[l]);
+      }
+    }
+  }
+
+  /// The states at `start` move over whole blocks.
+  void sweep(const Lanes& lanes) noexcept {
+    Index n = 0;
+    for (; n + swept <= M_; n += swept) there<swept>(lanes, n);
+    for (; n < M_; ++n) there<1>(lanes, n);
+  }
+  /// A tile backwards, all lanes of it: adds to du and sums; lambda becomes the cotangent of `start`. Between modes it
+  /// calls meanwhile(part, parts).
+  template <class Meanwhile>
+  void backwards(const Lanes& tile, Meanwhile meanwhile) noexcept {
+    const Index whole = tile.steps / steps * steps;
+    for (Index k = 0; k < whole; ++k) {
+      const Pack late_u(static_cast<X>(steps - 1 - k % steps)), late_dy(static_cast<X>(k % steps + 1));
+      for (Index at = k * group; at < (k + 1) * group; at += Pack::size) {
+        (late_u * Pack::load(tile.u + at)).store(late_u_.data() + at);
+        (late_dy * Pack::load(tile.dy + at)).store(late_dy_.data() + at);
+      }
+    }
+    std::fill(kappa_.begin(), kappa_.end(), X(0));
+    for (Index lane = 0; lane < group; lane += Pack::size) {
+      const Lanes lanes{lane,           tile.steps,     tile.start + lane,  tile.u + lane,
+                        tile.dy + lane, tile.du + lane, tile.lambda + lane, tile.sums + lane};
+      for (Index from = 0; from < whole; from += steps) within(lanes, from * group);
+      Index n = 0;
+      for (; n + together <= M_; n += together) {
+        if (lane == 0) meanwhile(n / together, M_ / together);
+        there_and_back<together>(lanes, n);
+      }
+      for (; n < M_; ++n) there_and_back<1>(lanes, n);
+    }
+    for (Index i = 0; i < kappa_.size(); ++i) kappa_total_.data()[i] += static_cast<double>(kappa_.data()[i]);
+  }
+  /// Adds what kappa is to the cotangents of the coefficients, as those lie.     O(M T)
+  void finish(double* totals) const noexcept {
+    using Row = std::array<double, std::size_t(group)>;
+    Row K_re, K_im, slope_re, slope_im;
+    for (Index n = 0; n < M_; ++n) {
+      const X *const table = powers(n), *const from = coefficients(n);
+      slope_re.fill(0);
+      slope_im.fill(0);
+      K_re.fill(0);
+      K_im.fill(0);
+      for (Index i = 0; i < steps; ++i)
+        for (std::size_t l = 0; l < K_re.size(); ++l) {
+          const auto power = [&](Index row) { return static_cast<double>(table[row * group + Index(l)]); };
+          const double kappa = kappa_total_(i, Index(l)), weight = static_cast<double>(i) * kappa;
+          K_re[l] += kappa * power(2 * i);
+          K_im[l] += kappa * power(2 * i + 1);
+          slope_re[l] += weight * power(std::max<Index>(2 * i - 2, 0));
+          slope_im[l] += weight * power(std::max<Index>(2 * i - 1, 1));
+        }
+      for (std::size_t l = 0; l < K_re.size(); ++l) {
+        const auto number = [&](Index row) { return static_cast<double>(from[row * group + Index(l)]); };
+        const auto put = [&](Index row, double re, double im, double by_re, double by_im) {  // conj(product)
+          double* const to = totals + (n * rows_ + row) * group + Index(l);
+          to[0] += re * by_re - im * by_im;
+          to[group] -= re * by_im + im * by_re;
+        };
+        put(c, number(b), number(b + 1), K_re[l], K_im[l]);
+        put(b, number(c), number(c + 1), K_re[l], K_im[l]);
+        put(change, number(b) * number(c) - number(b + 1) * number(c + 1),
+            number(b) * number(c + 1) + number(b + 1) * number(c), slope_re[l], slope_im[l]);
+      }
+    }
+  }
+
+ private:
+  enum { change = 0, b = 2, c = 4 };  // rows of a mode's coefficients
+
+  const X* coefficients(Index n) const noexcept { return recurrence_->coefficients(which_) + n * rows_ * group; }
+  bool keeps(Index n, Index lane) const noexcept { return (recurrence_->kept(which_)[n] >> lane & 1) != 0; }
+  typename Pack::Mask keep(Index n, const Lanes& lanes) const noexcept {
+    return typename Pack::Mask(std::uint32_t{recurrence_->kept(which_)[n]} >> lanes.first);
+  }
+  /// a^0 .. a^(T-1), then a^T, less one where it keeps.
+  X* powers(Index n) noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
+  const X* powers(Index n) const noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
+  static Pair load(const X* from, Index row) noexcept { return Pair::load(from + row * group); }
+  static void store(Pair value, X* to) noexcept {
+    value.re.store(to);
+    value.im.store(to + group);
+  }
+  static Pair zero() noexcept { return {Pack(X(0)), Pack(X(0))}; }
+  static Pair conj(Pair x) noexcept { return {x.re, Pack(X(0)) - x.im}; }
+  static Pair settled(Pair x) noexcept {
+    const Pack grid(settling_grid<X>);
+    return {(x.re + grid) - grid, (x.im + grid) - grid};
+  }
+  /// sum + x y
+  static Pair add(Pair sum, Pack x, Pair y) noexcept { return {fma(x, y.re, sum.re), fma(x, y.im, sum.im)}; }
+  static Pair add(Pair sum, Pair x, Pair y) noexcept {
+    return {fma(x.re, y.re, fnma(x.im, y.im, sum.re)), fma(x.re, y.im, fma(x.im, y.re, sum.im))};
+  }
+  /// keep x + a x + v
+  static Pair advance(typename Pack::Mask keep, Pair a, Pair x, Pair v) noexcept {
+    const Pair moved = add(v, a, x);
+    return {Pack::add_where(keep, x.re, moved.re), Pack::add_where(keep, x.im, moved.im)};
+  }
+
+  /// What the steps of a block do to each other.
+  void within(const Lanes& lanes, Index block) noexcept {
+    X* const kappa = kappa_.data() + lanes.first;
+    const X* const k = first_.data() + lanes.first;
+    for (Index i = 0; i < steps; ++i) {
+      const Pack response = Pack::load(k + i * group);
+      Pack sum = Pack::load(kappa + i * group);
+      for (Index m = 0; m < steps - i; ++m) {
+        const Pack dy = Pack::load(lanes.dy + block + (m + i) * group);
+        X* const du = lanes.du + block + m * group;
+        sum = fma(dy, Pack::load(lanes.u + block + m * group), sum);
+        fma(dy, response, Pack::load(du)).store(du);
+      }
+      sum.store(kappa + i * group);
+    }
+  }
+
+  /// The states at `start` move over whole blocks.
+  template <Index Modes>
+  void there(const Lanes& lanes, Index n) noexcept {
+    struct Mode {
+      Pair jump, B, x, U;
+      typename Pack::Mask keep;
+      const X* powers;
+    };
+    std::array<Mode, std::size_t(Modes)> all;
+    for (Index m = 0; m < Modes; ++m) {
+      const X* const table = powers(n + m) + lanes.first;
+      all[std::size_t(m)] = {load(table, 2 * steps),
+                             load(coefficients(n + m) + lanes.first, b),
+                             load(lanes.start, 2 * (n + m)),
+                             zero(),
+                             keep(n + m, lanes),
+                             table};
+    }
+    for (Index from = 0; from + steps <= lanes.steps; from += steps) {
+      for (Mode& mode : all) mode.U = zero();
+      for (Index i = 0; i < steps; ++i) {
+        const Pack u = Pack::load(lanes.u + (from + steps - 1 - i) * group);
+        for (Mode& mode : all) mode.U = add(mode.U, u, load(mode.powers, 2 * i));
+      }
+      for (Mode& mode : all) mode.x = settled(advance(mode.keep, mode.jump, mode.x, mode.B * mode.U));
+    }
+    for (Index m = 0; m < Modes; ++m) store(all[std::size_t(m)].x, lanes.start + 2 * (n + m) * group);
+  }
+
+  /// A few modes over a tile: the sums of all blocks, then the states from block to block, there and back, then du.
+  template <Index Modes>
+  void there_and_back(const Lanes& lanes, Index n) noexcept {
+    const Index blocks = lanes.steps / steps;
+    for (Index j = 0; j < blocks; ++j) sum_block<Modes>(lanes, n, j);
+    for (Index m = 0; m < Modes; ++m) pass_there(lanes, n + m, block_sums(lanes, m), blocks);
+    for (Index m = 0; m < Modes; ++m) pass_back(lanes, n + m, block_sums(lanes, m), blocks);
+    for (Index j = 0; j < blocks; ++j) add_du<Modes>(lanes, n, j);
+  }
+  enum { U = 0, D = 2, E = 4, V = 6, x = 8, block_rows = 10 };  // V for U'; x becomes M B on the way back
+  /// Of the first block, of mode m of those that run at once; the next block's are `together` times block_rows on.
+  X* block_sums(const Lanes& lanes, Index m) noexcept { return sums_.data() + m * block_rows * group + lanes.first; }
+  static constexpr Index next_block = together * block_rows * group;
+
+  /// U, D, E and U' of block j.
+  template <Index Modes>
+  void sum_block(const Lanes& lanes, Index n, Index j) noexcept {
+    struct Mode {
+      Pair U, D, E, V;
+    };
+    std::array<Mode, std::size_t(Modes)> all;
+    for (Mode& mode : all) mode = {zero(), zero(), zero(), zero()};
+    const Index block = j * steps * group;
+    const X *const us = lanes.u + block, *const dys = lanes.dy + block;
+    const X* const late_us = late_u_.data() + lanes.first + block;
+    const X* const late_dys = late_dy_.data() + lanes.first + block;
+    const X* const table = powers(n) + lanes.first;
+    constexpr Index next_mode = (steps + 1) * 2 * group;
+    for (Index i = 0; i < steps; ++i) {
+      const Pack u = Pack::load(us + (steps - 1 - i) * group), dy = Pack::load(dys + i * group);
+      const Pack late_u = Pack::load(late_us + (2 * steps - 2 - i) % steps * group);
+      const Pack late_dy = Pack::load(late_dys + i * group);
+      for (Index m = 0; m < Modes; ++m) {
+        Mode& mode = all[std::size_t(m)];
+        const Pair power = load(table + m * next_mode, 2 * i);
+        mode.U = add(mode.U, u, power);
+        mode.D = add(mode.D, dy, power);
+        mode.E = add(mode.E, late_dy, power);
+        mode.V = add(mode.V, late_u, power);
+      }
+    }
+    for (Index m = 0; m < Modes; ++m) {
+      X* const to = block_sums(lanes, m) + j * next_block;
+      const Mode& mode = all[std::size_t(m)];
+      store(mode.U, to + U * group);
+      store(mode.D, to + D * group);
+      store(mode.E, to + E * group);
+      store(mode.V, to + V * group);
+    }
+  }
+  /// x before each block, and after the last.
+  void pass_there(const Lanes& lanes, Index n, X* sums, Index blocks) noexcept {
+    const Pair jump = load(powers(n) + lanes.first, 2 * steps), B = load(coefficients(n) + lanes.first, b);
+    const auto kept = keep(n, lanes);
+    Pair state = load(lanes.start, 2 * n);
+    for (Index j = 0; j < blocks; ++j, sums += next_block) {
+      store(state, sums + x * group);
+      state = settled(advance(kept, jump, state, B * load(sums, U)));
+    }
+    store(state, sums + x * group);
+  }
+  /// M from block to block, and what the coefficients get of it.
+  void pass_back(const Lanes& lanes, Index n, X* sums, Index blocks) noexcept {
+    sums += blocks * next_block;
+    if (lanes.steps % steps > 0) rest_backwards(lanes, n, load(sums, x));
+    const X *const table = powers(n) + lanes.first, *const from = coefficients(n) + lanes.first;
+    const Pair B = load(from, b), C = load(from, c), Ca = C * load(table, 2), jump = load(table, 2 * steps);
+    const auto kept = keep(n, lanes);
+    Pair M = conj(load(lanes.lambda, 2 * n)), DX = zero(), EX = zero(), MU = zero(), MV = zero(), MX = zero();
+    for (Index j = blocks - 1; j >= 0; --j) {
+      sums -= next_block;
+      const Pair state = load(sums, x), d = load(sums, D);
+      DX = add(DX, d, state);
+      EX = add(EX, load(sums, E), state);
+      MU = add(MU, M, load(sums, U));
+      MV = add(MV, M, load(sums, V));
+      MX = add(MX, M, state);
+      store(M * B, sums + x * group);
+      M = settled(advance(kept, jump, M, Ca * d));
+    }
+    store(conj(M), lanes.lambda + 2 * n * group);
+    X* const to = lanes.sums + n * rows_ * group;
+    const auto put = [&](Index row, Pair value) {
+      store(add(load(to, row), Pack(X(1)), conj(value)), to + row * group);
+    };
+    const Pair last_power = load(table, 2 * (steps - 1));
+    const Pack count(static_cast<X>(steps));
+    put(c, load(table, 2) * DX);
+    put(b, MU);
+    put(change, add(add(C * EX, B, MV), {count * last_power.re, count * last_power.im}, MX));
+  }
+  /// What later blocks send to the inputs of block j.
+  template <Index Modes>
+  void add_du(const Lanes& lanes, Index n, Index j) noexcept {
+    std::array<Pair, std::size_t(Modes)> MB;
+    for (Index m = 0; m < Modes; ++m) MB[std::size_t(m)] = load(block_sums(lanes, m) + j * next_block, x);
+    const X* const table = powers(n) + lanes.first;
+    constexpr Index next_mode = (steps + 1) * 2 * group;
+    X* const dus = lanes.du + j * steps * group;
+    for (Index i = 0; i < steps; ++i) {
+      X* const to = dus + (steps - 1 - i) * group;
+      Pack du = Pack::load(to);
+      for (Index m = 0; m < Modes; ++m) {
+        const Pair power = load(table + m * next_mode, 2 * i), &mode = MB[std::size_t(m)];
+        du = fma(mode.re, power.re, fnma(mode.im, power.im, du));
+      }
+      du.store(to);
+    }
+  }
+
+  /// The steps after the last whole block, one by one, from the state before them; sums are stored.
+  void rest_backwards(const Lanes& lanes, Index n, Pair start) noexcept {
+    const Index from = lanes.steps / steps * steps, count = lanes.steps - from;
+    X* const states = states_.data() + lanes.first;
+    const X* const own = coefficients(n) + lanes.first;
+    const Pair a = load(own, change), B = load(own, b), C = load(own, c);
+    const auto kept = keep(n, lanes);
+    Pair state = start;
+    for (Index k = 0; k < count; ++k) {
+      const Pack u = Pack::load(lanes.u + (from + k) * group);
+      state = advance(kept, a, state, {B.re * u, B.im * u});
+      store(state, states + 2 * k * group);
+    }
+    Pair M = conj(load(lanes.lambda, 2 * n)), da = zero(), dB = zero(), dC = zero();
+    for (Index k = count - 1; k >= 0; --k) {
+      const Pack dy = Pack::load(lanes.dy + (from + k) * group);
+      X* const du = lanes.du + (from + k) * group;
+      M = add(M, dy, C);
+      dC = add(dC, dy, load(states, 2 * k));
+      da = add(da, M, k > 0 ? load(states, 2 * k - 2) : start);
+      dB = add(dB, Pack::load(lanes.u + (from + k) * group), M);
+      fma(M.re, B.re, fnma(M.im, B.im, Pack::load(du))).store(du);
+      M = advance(kept, a, M, zero());
+    }
+    store(conj(settled(M)), lanes.lambda + 2 * n * group);
+    X* const to = lanes.sums + n * rows_ * group;
+    store(conj(da), to + change * group);
+    store(conj(dB), to + b * group);
+    store(conj(dC), to + c * group);
+  }
+
+  const Recurrence* recurrence_ = nullptr;
+  Index M_ = 0, rows_ = 0, which_ = 0;
+  Array<X> powers_;            // of each mode
+  Array<X> first_;             // k
+  Array<X> kappa_;             // of a tile
+  Array<double> kappa_total_;  // of the sequence
+  Array<X> late_u_, late_dy_;  // (T-1-m) u_m and (i+1) dy_i of each block: with a^(T-2-m) and a^i they give U' and E
+  Array<X> sums_;              // of each block, of the modes that run at once
+  Array<X> states_;            // of what is left of a block
+};
+
+}  // namespace ssm::detail
