@@ -1,8 +1,9 @@
 // Handwritten digits, one pixel after another: 784 steps, then the answer.
 //
 // The task on which a recurrence shows what it remembers (Le, Jaitly, Hinton 2015, arXiv:1504.00941). --permuted
-// shuffles the pixels, the same way for all images. --initial random begins with random eigenvalues instead of HiPPO's,
-// all else equal: what S4's ablation is about (arXiv:2111.00396, section 4.4).
+// shuffles the pixels, the same way for all images. --compare-initial N trains N models that begin with HiPPO's
+// eigenvalues and N that begin with random ones, all else equal, and draws both: what S4's ablation is about
+// (arXiv:2111.00396, section 4.4).
 #include "support/mnist.hpp"
 #include "support/training.hpp"
 
@@ -34,41 +35,114 @@ std::vector<float> as_input(const std::uint8_t* image, const std::vector<std::si
   return u;
 }
 
+/// A training image, moved by up to `shift` pixels each way.
+std::vector<std::uint8_t> moved(const std::uint8_t* image, Index shift, Random& random) {
+  std::vector<std::uint8_t> result(example::Mnist::pixels);
+  const auto drawn = [&] {
+    return static_cast<int>(std::floor(random.uniform() * static_cast<double>(2 * shift + 1))) -
+           static_cast<int>(shift);
+  };
+  const int down = drawn(), right = drawn();
+  for (int y = std::max(0, down); y < std::min(28, 28 + down); ++y)
+    for (int x = std::max(0, right); x < std::min(28, 28 + right); ++x)
+      result[static_cast<std::size_t>(28 * y + x)] = image[28 * (y - down) + x - right];
+  return result;
+}
+
+/// What all trainings of a run have in common.
+struct Task {
+  std::vector<std::size_t> order;
+  example::Mnist learnt, tested;
+  nn::StackShape shape;
+  Index shift;
+  Executor& threads;
+
+  double accuracy(const Model& model) const {
+    return example::share(static_cast<Index>(tested.count()), threads, [&](Index i) {
+      const auto u = as_input(tested.image(static_cast<std::size_t>(i)), order);
+      return example::largest<float>(example::logits(model, u)) == tested.labels[static_cast<std::size_t>(i)];
+    });
+  }
+  Model begun(bool hippo, std::uint64_t seed) const {
+    Random random(seed);
+    return hippo ? Model(diagonal::LegS{}, shape, random) : Model(diagonal::Random{}, shape, random);
+  }
+  std::optional<std::vector<train::Epoch>> train(Model& model, example::TrainingChoices choices,
+                                                 const std::filesystem::path& out) const {
+    return example::train<Layer>(
+        model, choices, out, threads, static_cast<Index>(learnt.count()),
+        [&](Index i, Random& random) -> train::Sample<float> {
+          return {as_input(moved(learnt.image(static_cast<std::size_t>(i)), shift, random).data(), order)};
+        },
+        [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits, double weight) {
+          return example::judge_class(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
+        },
+        [&](const Model& trained) { return accuracy(trained); });
+  }
+};
+
+/// Trains models from HiPPO's eigenvalues and from random ones, and draws the curves of all.
+void compare_initial(const Task& task, const example::TrainingChoices& choices, Index seeds,
+                     const std::filesystem::path& out) {
+  const std::vector<std::string> kinds{"HiPPO", "random"};
+  std::vector<std::string> names{"epoch"};
+  std::vector<std::vector<double>> columns(1);
+  std::string plots;
+  for (const std::string& kind : kinds) {
+    std::vector<double> last;
+    for (Index seed = 0; seed < seeds; ++seed) {
+      auto each = choices;
+      each.options.seed += static_cast<std::uint64_t>(seed);
+      Model model = task.begun(kind == "HiPPO", each.options.seed);
+      const auto curve = task.train(model, each, out / (kind + "-" + std::to_string(each.options.seed)));
+      if (!curve) return;
+      names.push_back(kind + ", seed " + std::to_string(each.options.seed) + " (%)");
+      columns.emplace_back();
+      columns[0].clear();
+      for (const auto& epoch : *curve) {
+        columns[0].push_back(epoch.epoch);
+        columns.back().push_back(100 * epoch.test);
+      }
+      last.push_back(columns.back().back());
+      plots += (plots.empty() ? "plot " : ", ") + example::line(columns.size(), seed == 0 ? kind + " A" : "",
+                                                                kind == "HiPPO" ? "#2c6fbb" : "#c0392b", "lw 2");
+    }
+    std::cout << kind << ": test accuracy " << std::fixed << std::setprecision(2);
+    for (const double each : last) std::cout << each << " ";
+    std::cout << "%\n";
+  }
+  example::write_file(out / "initial.tsv", example::table(names, columns));
+  example::draw(out, "initial",
+                "set xlabel 'epoch'\nset ylabel 'test accuracy (%)'\nset yrange [*:100]\n" + plots + "\n", 600);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   CLI::App app("Classifies handwritten digits, pixel by pixel", "sequential_mnist");
   std::string out, data, model_path;
-  std::string start = "hippo";
   bool permuted = false, evaluate = false;
-  Index shift = 1;
+  Index shift = 1, seeds = 0;
   example::TrainingChoices choices;
-  choices.options = {.epochs = 10, .batch = 50, .rate = 5e-3, .weight_decay = 0.02, .average = 0.999};
+  choices.options = {.epochs = 24, .batch = 50, .rate = 5e-3, .weight_decay = 0.02, .average = 0.999};
   nn::StackShape shape{
       .features = 64, .states = 16, .layers = 4, .outputs = 10, .dropout = 0.1, .dt_min = 1e-3, .dt_max = 1e-1};
   example::add_out(app, out);
   app.add_option("--data", data, "folder of the MNIST set: train-images-idx3-ubyte[.gz] and its like")->required();
   app.add_flag("--permuted", permuted, "pixels in one shuffled order");
-  app.add_option("--initial", start, "eigenvalues that the layers begin with")
-      ->check(CLI::IsMember({"hippo", "random"}))
-      ->capture_default_str();
-  app.add_flag("--evaluate", evaluate, "only measure --model");
+  auto* const evaluate_option = app.add_flag("--evaluate", evaluate, "only measure --model");
   app.add_option("--model", model_path, "where the model goes, or comes from; in --out unless told");
+  app.add_option("--compare-initial", seeds, "so many trainings each from HiPPO's eigenvalues and from random ones")
+      ->check(CLI::Range(1, 100))
+      ->excludes(evaluate_option);
   app.add_option("--shift", shift, "training images are moved by up to so many pixels")
       ->check(CLI::Range(0, 4))
       ->capture_default_str();
   example::add_shape(app, shape);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
-    const auto order = reading_order(permuted);
-    const auto tested = example::read_mnist(data, "t10k");
     ThreadPool threads(choices.threads);
-    const auto test = [&](const Model& trained) {
-      return example::share(static_cast<Index>(tested.count()), threads, [&](Index i) {
-        const auto u = as_input(tested.image(static_cast<std::size_t>(i)), order);
-        return example::largest<float>(example::logits(trained, u)) == tested.labels[static_cast<std::size_t>(i)];
-      });
-    };
+    Task task{reading_order(permuted), {}, example::read_mnist(data, "t10k"), shape, shift, threads};
     const auto path = model_path.empty() ? std::filesystem::path(out) / "sequential_mnist.safetensors"
                                          : std::filesystem::path(model_path);
     if (evaluate) {
@@ -77,33 +151,15 @@ int main(int count, char** arguments) {
       if (const std::string expected = permuted ? "permuted" : "in order"; said["pixels"] != expected)
         throw std::runtime_error(path.string() + ": expected a model of pixels " + expected + ", got one of pixels " +
                                  said["pixels"]);
-      std::cout << "accuracy: " << std::fixed << std::setprecision(4) << test(model) << '\n';
+      std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << '\n';
       return;
     }
-    const auto learnt = example::read_mnist(data, "train");
-    Random random(choices.options.seed);
-    Model model = start == "hippo" ? Model(diagonal::LegS{}, shape, random) : Model(diagonal::Random{}, shape, random);
-    const auto sample = [&](Index i, Random& draw) -> train::Sample<float> {
-      const std::uint8_t* const image = learnt.image(static_cast<std::size_t>(i));
-      std::vector<std::uint8_t> moved(example::Mnist::pixels);
-      const auto drawn = [&] {
-        return static_cast<int>(std::floor(draw.uniform() * static_cast<double>(2 * shift + 1))) -
-               static_cast<int>(shift);
-      };
-      const int down = drawn(), right = drawn();
-      for (int y = std::max(0, down); y < std::min(28, 28 + down); ++y)
-        for (int x = std::max(0, right); x < std::min(28, 28 + right); ++x)
-          moved[static_cast<std::size_t>(28 * y + x)] = image[28 * (y - down) + x - right];
-      return {as_input(moved.data(), order)};
-    };
-    const auto judge = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
-                           double weight) -> train::Judged {
-      return example::judge_class(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
-    };
-    if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.count()), sample, judge, test))
-      return;
+    task.learnt = example::read_mnist(data, "train");
+    if (seeds > 0) return compare_initial(task, choices, seeds, out);
+    Model model = task.begun(true, choices.options.seed);
+    if (!task.train(model, choices, out)) return;
     io::save(path, model, {{"labels", "0 1 2 3 4 5 6 7 8 9"}, {"pixels", permuted ? "permuted" : "in order"}});
-    std::cout << "accuracy: " << std::fixed << std::setprecision(4) << test(model) << "\nThe model is in "
+    std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << "\nThe model is in "
               << path.string() << '\n';
   });
 }

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 namespace example {
@@ -128,12 +129,15 @@ inline void draw_curve(const std::filesystem::path& folder, const std::vector<ss
 /// Trains to the end or to Ctrl-C, from the checkpoint in `folder` where there is one.
 /// @param test      measures a model on what it is not trained on
 /// @param measure   what that is
-/// @return          whether it came to the end
+/// @return          the curve, where it came to the end
 template <class Layer>
-bool train(ssm::nn::Stack<Layer>& model, TrainingChoices& choices, const std::filesystem::path& folder,
-           ssm::Executor& threads, ssm::Index examples, const typename ssm::train::Trainer<Layer>::MakeSample& sample,
-           const typename ssm::train::Trainer<Layer>::Judge& judge,
-           const std::function<double(const ssm::nn::Stack<Layer>&)>& test, const TestMeasure& measure = {}) {
+std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model, TrainingChoices& choices,
+                                                    const std::filesystem::path& folder, ssm::Executor& threads,
+                                                    ssm::Index examples,
+                                                    const typename ssm::train::Trainer<Layer>::MakeSample& sample,
+                                                    const typename ssm::train::Trainer<Layer>::Judge& judge,
+                                                    const std::function<double(const ssm::nn::Stack<Layer>&)>& test,
+                                                    const TestMeasure& measure = {}) {
   make_folder(folder);
   choices.options.checkpoint = folder / "checkpoint.safetensors";
   ssm::train::Trainer<Layer> trainer(model, choices.options, threads);
@@ -155,8 +159,9 @@ bool train(ssm::nn::Stack<Layer>& model, TrainingChoices& choices, const std::fi
   }
   std::signal(SIGINT, SIG_DFL);
   draw_curve(folder, trainer.curve(), measure);
-  if (!done) std::cout << "Stopped after step " << trainer.steps() << ", saved. The same command goes on from there.\n";
-  return done;
+  if (done) return trainer.curve();
+  std::cout << "Stopped after step " << trainer.steps() << ", saved. The same command goes on from there.\n";
+  return {};
 }
 
 /// Share of right answers, over the caller's threads: right(i) for every i.

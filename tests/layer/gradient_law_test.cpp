@@ -1,53 +1,14 @@
 // What holds of every layer's derivatives: they are adjoint to its linear maps, and the limits of differences.
-#include "layer/laws.hpp"
+#include "layer/gradient_laws.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
-#include "ssm/layer/trainable.hpp"
 #include "support/golden.hpp"
-#include "support/limit.hpp"
 
 using namespace ssm;
 
 namespace {
-
-template <class Layer>
-void randomize(typename Layer::State& state, Random& random) {
-  for (auto part : parts(state))
-    for (auto& value : part) value = static_cast<std::remove_reference_t<decltype(value)>>(random.normal());
-}
-/// As a feature's lanes beyond the last, and an odd mode's imaginary part, are never anything but 0.
-template <class X>
-void legal(ModalState<X>& state, Index states) {
-  ModalState<X> kept(state.features(), state.modes());
-  for (Index h = 0; h < state.features(); ++h)
-    for (Index n = 0; n < state.modes(); ++n) {
-      kept.re(h, n) = state.re(h, n);
-      if (multiplicity(n, states) != 1) kept.im(h, n) = state.im(h, n);
-    }
-  state = kept;
-}
-void legal(auto&, Index) {}
-
-template <class State>
-double inner(State& a, State& b) {
-  double sum = 0;
-  auto left = parts(a), right = parts(b);
-  for (std::size_t i = 0; i < left.size(); ++i)
-    for (std::size_t j = 0; j < left[i].size(); ++j) sum += double(left[i][j]) * double(right[i][j]);
-  return sum;
-}
-
-template <class T>
-struct Case {
-  laws::Rows<T> u, dy, du;
-};
-template <class T>
-Case<T> sequences(Index length, Index features) {
-  return {laws::noise<T>(length, features), laws::noise<T>(length, features).reverse(),
-          laws::Rows<T>::Zero(length, features)};
-}
 
 /// f(layer) for layers of odd sizes.
 template <class T, class F>
@@ -70,39 +31,15 @@ void for_each_layer(F f) {
 
 TEMPLATE_TEST_CASE("vjp is adjoint to the map from input and state to output and state", "[layer][gradient]", float,
                    double) {
-  const Index L = GENERATE(0, 1, 2, 63, 257, 1000);
-  for_each_layer<TestType>([&](const auto& layer, Index states) {
-    using Layer = std::remove_cvref_t<decltype(layer)>;
-    CAPTURE(L, states, layer.features());
-    Random random(7);
-    auto [u, dy, du] = sequences<TestType>(L, layer.features());
-    auto state = layer.initial_state(), dstate = state;
-    randomize<Layer>(state, random);
-    randomize<Layer>(dstate, random);
-    legal(state, states);
-    legal(dstate, states);
-    const auto before = state;
-    auto dbefore = dstate;
-    auto gradient = zero(layer.parameters());
-    forward_vjp(layer, ConstSequence<TestType>(u), before, ConstSequence<TestType>(dy), dbefore, Sequence<TestType>(du),
-                gradient);
-    const auto y = laws::run(layer, u, state);
-    const double forwards =
-        y.template cast<double>().cwiseProduct(dy.template cast<double>()).sum() + inner(state, dstate);
-    auto first = before;
-    const double backwards =
-        u.template cast<double>().cwiseProduct(du.template cast<double>()).sum() + inner(first, dbefore);
-    const double size = y.template cast<double>().norm() * dy.template cast<double>().norm() +
-                        std::sqrt(inner(state, state) * inner(dstate, dstate));
-    CHECK(std::abs(forwards - backwards) <= tolerance::gradient<TestType> * size);
-  });
+  const Index L = GENERATE(0, 1, 2, 63, 257, 2100);
+  for_each_layer<TestType>([&](const auto& layer, Index states) { laws::check_adjoint(layer, states, L); });
 }
 
 TEMPLATE_TEST_CASE("vjp from rest is vjp from a state at rest", "[layer][gradient]", float, double) {
   const Index L = GENERATE(0, 1, 256, 600);
   for_each_layer<TestType>([&](const auto& layer, Index states) {
     CAPTURE(L, states, layer.features());
-    auto [u, dy, du] = sequences<TestType>(L, layer.features());
+    auto [u, dy, du] = laws::sequences<TestType>(L, layer.features());
     auto other = du;
     auto gradient = zero(layer.parameters()), expected = gradient;
     auto cotangent = layer.cotangent();
@@ -124,50 +61,48 @@ TEMPLATE_TEST_CASE("vjp from rest is vjp from a state at rest", "[layer][gradien
   });
 }
 
+TEMPLATE_TEST_CASE("modes apart, backwards by blocks of steps, are those that a low-rank part of zero joins",
+                   "[layer][gradient]", float, double) {
+  using T = TestType;
+  const Index states = GENERATE(1, 6), L = GENERATE(15, 16, 17, 2100), features = 3;
+  CAPTURE(states, L);
+  Random random(11);
+  const auto apart = initial<S4D<T>>(diagonal::Linear{}, {.features = features, .states = states}, random);
+  S4Parameters<T> joined(features, states, 1);
+  static_cast<detail::ModalParameters<T>&>(joined) = apart;
+  auto [u, dy, du] = laws::sequences<T>(L, features);
+  auto other = du;
+  const S4D<T> layer(apart, Bilinear{});
+  const S4<T> slow(joined);
+  auto found = zero(apart);
+  auto expected = zero(joined);
+  auto cotangent = layer.cotangent();
+  auto slow_cotangent = slow.cotangent();
+  for (int sequence = 0; sequence < 2; ++sequence) {  // the second with the first one's buffers
+    layer.forward_vjp(u, dy, du, cotangent);
+    slow.forward_vjp(u, dy, other, slow_cotangent);
+  }
+  layer.parameters_vjp(cotangent, found);
+  slow.parameters_vjp(slow_cotangent, expected);
+  CHECK(laws::distance(du, other) <= tolerance::gradient<T>);
+  const auto check = [](const char* name, const auto& got, const auto& wanted) {
+    INFO(name);
+    const std::vector<Complex<double>> a(got.begin(), got.end()), b(wanted.begin(), wanted.end());
+    CHECK(support::relative_error(a, b) <= tolerance::gradient<T>);
+  };
+  check("A_re_log", found.A_re_log, expected.A_re_log);
+  if (states > 1) check("A_im", found.A_im, expected.A_im);
+  check("B", found.B, expected.B);
+  check("C", found.C, expected.C);
+  check("D", found.D, expected.D);
+  check("log_dt", found.log_dt, expected.log_dt);
+}
+
 TEST_CASE("gradients of stored parameters are the limit of differences", "[layer][gradient]") {
   for_each_layer<double>([&](const auto& layer, Index states) {
     using Layer = std::remove_cvref_t<decltype(layer)>;
     CAPTURE(states, layer.features());
-    const double rate = layer.rate();
-    if (rate != 1) return;  // remade below at rate 1
-    auto [u, dy, du] = sequences<double>(90, layer.features());
-    const auto weights = dy;
-    const Layer remade(layer.parameters());  // by its default method
-    auto gradient = zero(layer.parameters());
-    auto nobody = layer.initial_state();
-    forward_vjp(remade, ConstSequence<double>(u), layer.initial_state(), ConstSequence<double>(dy), nobody,
-                Sequence<double>(du), gradient);
-    auto parameters = layer.parameters();
-    const auto loss = [&, &input = u] {
-      return laws::run_from_rest(Layer(parameters), input).cwiseProduct(weights).sum();
-    };
-    const double size = laws::run_from_rest(remade, u).norm() * weights.norm();
-    std::vector<std::vector<double>> found;
-    Layer::Parameters::each(gradient, [&](const char*, auto& array, Role) {
-      const auto* const first = reinterpret_cast<const double*>(array.data());
-      found.emplace_back(first, first + array.size() * Index(sizeof(*array.data()) / sizeof(double)));
-    });
-    std::size_t which = 0;
-    Layer::Parameters::each(parameters, [&](const std::string& name, auto& array, Role) {
-      auto* const values = reinterpret_cast<double*>(array.data());
-      const auto& expected = found[which++];
-      double peak = 0, worst = 0;  // what of an error is above the rounding of the differences
-      for (const double each : expected) peak = std::max(peak, std::abs(each));
-      for (std::size_t i = 0; i < expected.size(); i += 1 + expected.size() / 7) {
-        const double kept = values[i];
-        if (kept == 0) continue;  // the imaginary parts of a real mode
-        const auto at = [&](double moved) {
-          values[i] = kept + moved;
-          const double found_loss = loss();
-          values[i] = kept;
-          return found_loss;
-        };
-        const double step = 1e-3 * std::max(std::abs(kept), 0.1);
-        const double rounding = 64 * std::numeric_limits<double>::epsilon() * size / step;
-        worst = std::max(worst, std::abs(support::limit_of_differences(at, step) - expected[i]) - rounding);
-      }
-      INFO(name << ": " << worst << " of " << peak);
-      CHECK(worst <= tolerance::gradient<double> * peak);
-    });
+    if (layer.rate() != 1) return;  // remade at rate 1, by its default method
+    laws::check_differences(layer.parameters(), [](const auto& parameters) { return Layer(parameters); });
   });
 }
