@@ -131,7 +131,9 @@ int main(int count, char** arguments) {
   app.add_option("--data", data, "folder of the MNIST set: train-images-idx3-ubyte[.gz] and its like")->required();
   app.add_flag("--permuted", permuted, "pixels in one shuffled order");
   auto* const evaluate_option = app.add_flag("--evaluate", evaluate, "only measure --model");
-  app.add_option("--model", model_path, "where the model goes, or comes from; in --out unless told");
+  app.add_option("--model", model_path,
+                 "where the model goes: into --out unless told; with --evaluate, what is measured: the one that comes "
+                 "with the program unless told");
   app.add_option("--compare-initial", seeds, "so many trainings each from HiPPO's eigenvalues and from random ones")
       ->check(CLI::Range(1, 100))
       ->excludes(evaluate_option);
@@ -143,8 +145,8 @@ int main(int count, char** arguments) {
   return example::run(app, count, arguments, [&] {
     ThreadPool threads(choices.threads);
     Task task{reading_order(permuted), {}, example::read_mnist(data, "t10k"), shape, shift, threads};
-    const auto path = model_path.empty() ? std::filesystem::path(out) / "sequential_mnist.safetensors"
-                                         : std::filesystem::path(model_path);
+    const std::filesystem::path folder = evaluate ? SSM_EXAMPLE_MODELS : out;
+    const auto path = model_path.empty() ? folder / "sequential_mnist.safetensors" : model_path;
     if (evaluate) {
       std::map<std::string, std::string> said;
       const auto model = io::load<Model>(path, {}, &said);

@@ -57,7 +57,9 @@ class ModalAdjoint {
     room(totals_, M_ * rows_);
     if (R_ == 0) return blocks_.fit(recurrence, tile_);
     room(states_, (tile_ + 1) * 2 * M_);
+    room(lambdas_, tile_ * 2 * M_);
     room(s_, tile_ * R_);
+    room(ds_, tile_ * R_);
   }
 
   /// Features first .. first + count - 1, count being u's: a group or what is left of one.
@@ -79,7 +81,8 @@ class ModalAdjoint {
       gather(u.block(i * tile_, tile_), u_);
       std::copy_n(starts + i * size, size, starts + (i + 1) * size);
       for (Index lane = 0; lane < group; lane += pack)
-        apart ? blocks_.sweep(block_lanes(lane, i + 1, tile_)) : sweep(view(which, lane, i + 1, tile_));
+        apart ? blocks_.sweep(block_lanes(lane, i + 1, tile_))
+              : with_rank([&]<Index Rank>() { sweep<Rank>(view(which, lane, i + 1, tile_)); });
     }
     for (Index i = tiles - 1; i >= 0; --i) {
       const Index from = i * tile_, steps = std::min(tile_, L - from);
@@ -94,7 +97,8 @@ class ModalAdjoint {
           prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
         });
       else
-        for (Index lane = 0; lane < group; lane += pack) steps_backwards(view(which, lane, i, steps));
+        for (Index lane = 0; lane < group; lane += pack)
+          with_rank([&]<Index Rank>() { steps_backwards<Rank>(view(which, lane, i, steps)); });
       for (Index j = 0; j < totals_.size(); ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
       for (Index k = 0; k < steps; ++k) {
         T* const row = du.row(from + k).data();
@@ -123,12 +127,17 @@ class ModalAdjoint {
     return tile;
   }
 
+  template <class F>
+  void with_rank(F f) const {
+    R_ == 1 ? f.template operator()<1>() : R_ == 2 ? f.template operator()<2>() : f.template operator()<dynamic>();
+  }
+
   /// Some lanes of a group over a tile; rows are a group apart.
   struct Lanes {
     const X* coefficients;
     const std::uint16_t* kept;
     Index first, steps;
-    X *start, *u, *dy, *du, *states, *lambda, *sums, *s;
+    X *start, *u, *dy, *du, *states, *lambdas, *lambda, *sums, *s, *ds;
 
     Mask keep(Index n) const noexcept { return Mask(std::uint32_t{kept[n]} >> first); }
   };
@@ -142,9 +151,11 @@ class ModalAdjoint {
             dy_.data() + lane,
             du_.data() + lane,
             states_.data() + lane,
+            lambdas_.data() + lane,
             lambda_.data() + lane,
             sums_.data() + lane,
-            s_.data() + lane};
+            s_.data() + lane,
+            ds_.data() + lane};
   }
 
   typename Blocks::Lanes block_lanes(Index lane, Index tile, Index steps) noexcept {
@@ -219,81 +230,119 @@ class ModalAdjoint {
   }
 
   /// The states at `start` move over the tile.
+  template <Index Rank>
   void sweep(Lanes lanes) const noexcept {
-    run_steps(lanes);
+    run_steps<Rank>(lanes);
     const X* const last = lanes.states + lanes.steps * 2 * M_ * group;
     for (Index i = 0; i < 2 * M_; ++i) rounded(Pack::load(last + i * group)).store(lanes.start + i * group);
   }
 
+  /// Sums over modes, in parts that do not wait for each other.
+  struct Parts {
+    std::array<Pack, 4> parts{Pack(X(0)), Pack(X(0)), Pack(X(0)), Pack(X(0))};
+    Pack& operator[](Index part) noexcept { return parts[static_cast<std::size_t>(part)]; }
+    Pack total() const noexcept { return (parts[0] + parts[1]) + (parts[2] + parts[3]); }
+  };
+  /// One each for the ranks there are, a number that the compiler knows where it is 1 or 2.
+  template <Index Rank, class Each>
+  using OfRanks = std::array<Each, std::size_t(Rank == dynamic ? max_rank : Rank)>;
+  template <Index Rank>
+  Index rank() const noexcept {
+    return Rank == dynamic ? R_ : Rank;
+  }
+  /// f(n, part) for all modes, four parts in a row.
+  template <class F>
+  void each_mode(F f) const noexcept {
+    Index n = 0;
+    for (; n + 4 <= M_; n += 4) {
+      f(n, 0);
+      f(n + 1, 1);
+      f(n + 2, 2);
+      f(n + 3, 3);
+    }
+    for (; n < M_; ++n) f(n, 0);
+  }
+
   /// The states of every step of the tile, and what the modes have in common there.
+  template <Index Rank>
   void run_steps(Lanes lanes) const noexcept {
+    const Index R = rank<Rank>();
     const Index stride = 2 * M_ * group;
-    for (Index i = 0; i < 2 * M_; ++i) Pack::load(lanes.start + i * group).store(lanes.states + i * group);
+    OfRanks<Rank, Parts> s;
+    const auto gather_s = [&](Index n, Index part, Pair x) {
+      for (Index r = 0; r < R; ++r) {
+        const Pair Q = load(lanes.coefficients + n * rows_ * group, q + 4 * r);
+        Pack& sum = s[static_cast<std::size_t>(r)][part];
+        sum = fma(Q.re, x.re, fnma(Q.im, x.im, sum));
+      }
+    };
+    each_mode([&](Index n, Index part) {
+      const Pair x = Pair::load(lanes.start + 2 * n * group);
+      store(x, lanes.states + 2 * n * group);
+      gather_s(n, part, x);
+    });
     for (Index k = 0; k < lanes.steps; ++k) {
       const X* const x = lanes.states + k * stride;
       X* const next = lanes.states + (k + 1) * stride;
       const Pack u = Pack::load(lanes.u + k * group);
-      for (Index r = 0; r < R_; ++r) {
-        Pack s(X(0));
-        for (Index n = 0; n < M_; ++n) {
-          const Pair Q = load(lanes.coefficients + n * rows_ * group, q + 4 * r), now = Pair::load(x + 2 * n * group);
-          s = fma(Q.re, now.re, fnma(Q.im, now.im, s));
-        }
-        s.store(lanes.s + (k * R_ + r) * group);
+      OfRanks<Rank, Pack> now;
+      for (Index r = 0; r < R; ++r) {
+        now[static_cast<std::size_t>(r)] = s[static_cast<std::size_t>(r)].total();
+        now[static_cast<std::size_t>(r)].store(lanes.s + (k * R + r) * group);
+        s[static_cast<std::size_t>(r)] = {};
       }
-      for (Index n = 0; n < M_; ++n) {
+      each_mode([&](Index n, Index part) {
         const X* const from = lanes.coefficients + n * rows_ * group;
         const Pair B = load(from, b);
         Pair v{B.re * u, B.im * u};
-        for (Index r = 0; r < R_; ++r) {
+        for (Index r = 0; r < R; ++r) {
           const Pair P = load(from, p + 4 * r);
-          const Pack s = Pack::load(lanes.s + (k * R_ + r) * group);
-          v = {fnma(P.re, s, v.re), fnma(P.im, s, v.im)};
+          v = {fnma(P.re, now[static_cast<std::size_t>(r)], v.re), fnma(P.im, now[static_cast<std::size_t>(r)], v.im)};
         }
-        store(advance(lanes.keep(n), load(from, change), Pair::load(x + 2 * n * group), v), next + 2 * n * group);
-      }
+        const Pair moved = advance(lanes.keep(n), load(from, change), Pair::load(x + 2 * n * group), v);
+        store(moved, next + 2 * n * group);
+        gather_s(n, part, moved);
+      });
     }
   }
 
-  /// Modes that a low-rank part joins, step by step.
+  /// Modes that a low-rank part joins: the cotangents of the states step by step, then what the coefficients get of
+  /// them mode by mode.
+  template <Index Rank>
   void steps_backwards(Lanes lanes) const noexcept {
-    run_steps(lanes);
+    const Index R = rank<Rank>();
+    run_steps<Rank>(lanes);
     const Index stride = 2 * M_ * group;
-    std::array<Pack, std::size_t(max_rank)> ds;
     for (Index k = lanes.steps - 1; k >= 0; --k) {
-      const Pack dy = Pack::load(lanes.dy + k * group), u = Pack::load(lanes.u + k * group);
-      Pack du = Pack::load(lanes.du + k * group);
-      ds.fill(Pack(X(0)));
-      for (Index n = 0; n < M_; ++n) {
+      const Pack dy = Pack::load(lanes.dy + k * group);
+      X* const lambdas = lanes.lambdas + k * stride;
+      Parts du;
+      OfRanks<Rank, Parts> ds_parts;
+      each_mode([&](Index n, Index part) {
         const X* const from = lanes.coefficients + n * rows_ * group;
-        X* const sums = lanes.sums + n * rows_ * group;
         const Pair C = load(from, c), B = load(from, b), carried = Pair::load(lanes.lambda + 2 * n * group);
         const Pair lambda{fma(C.re, dy, carried.re), fnma(C.im, dy, carried.im)};
-        store(lambda, lanes.lambda + 2 * n * group);
-        const Pair now = Pair::load(lanes.states + (k + 1) * stride + 2 * n * group);
-        add({dy * now.re, Pack(X(0)) - dy * now.im}, sums + c * group);
-        add({lambda.re * u, lambda.im * u}, sums + b * group);
-        du = fma(B.re, lambda.re, fma(B.im, lambda.im, du));
-        for (Index r = 0; r < R_; ++r) {
+        store(lambda, lambdas + 2 * n * group);
+        du[part] = fma(B.re, lambda.re, fma(B.im, lambda.im, du[part]));
+        for (Index r = 0; r < R; ++r) {
           const Pair P = load(from, p + 4 * r);
-          const Pack minus_s = Pack(X(0)) - Pack::load(lanes.s + (k * R_ + r) * group);
-          add({lambda.re * minus_s, lambda.im * minus_s}, sums + (p + 4 * r) * group);
-          Pack& sum = ds[static_cast<std::size_t>(r)];
+          Pack& sum = ds_parts[static_cast<std::size_t>(r)][part];
           sum = fnma(P.re, lambda.re, fnma(P.im, lambda.im, sum));
         }
+      });
+      (Pack::load(lanes.du + k * group) + du.total()).store(lanes.du + k * group);
+      OfRanks<Rank, Pack> ds;
+      for (Index r = 0; r < R; ++r) {
+        ds[static_cast<std::size_t>(r)] = ds_parts[static_cast<std::size_t>(r)].total();
+        ds[static_cast<std::size_t>(r)].store(lanes.ds + (k * R + r) * group);
       }
-      du.store(lanes.du + k * group);
       for (Index n = 0; n < M_; ++n) {
         const X* const from = lanes.coefficients + n * rows_ * group;
-        X* const sums = lanes.sums + n * rows_ * group;
-        const Pair lambda = Pair::load(lanes.lambda + 2 * n * group), a = load(from, change);
-        const Pair before = Pair::load(lanes.states + k * stride + 2 * n * group);
-        store(add_conj(load(sums, change), lambda, before), sums + change * group);
+        const Pair lambda = Pair::load(lambdas + 2 * n * group), a = load(from, change);
         Pair carry{fma(a.re, lambda.re, a.im * lambda.im), fnma(a.im, lambda.re, a.re * lambda.im)};
-        for (Index r = 0; r < R_; ++r) {
+        for (Index r = 0; r < R; ++r) {
           const Pair Q = load(from, q + 4 * r);
           const Pack d = ds[static_cast<std::size_t>(r)];
-          add({d * before.re, Pack(X(0)) - d * before.im}, sums + (q + 4 * r) * group);
           carry = {fma(Q.re, d, carry.re), fnma(Q.im, d, carry.im)};
         }
         const Mask keep = lanes.keep(n);
@@ -302,6 +351,40 @@ class ModalAdjoint {
       }
     }
     for (Index i = 0; i < 2 * M_; ++i) rounded(Pack::load(lanes.lambda + i * group)).store(lanes.lambda + i * group);
+    for (Index n = 0; n < M_; ++n) add_sums<Rank>(lanes, n);
+  }
+  /// What the coefficients of a mode get of a tile.
+  template <Index Rank>
+  void add_sums(Lanes lanes, Index n) const noexcept {
+    const Index R = rank<Rank>();
+    const Index stride = 2 * M_ * group;
+    const Pair zero{Pack(X(0)), Pack(X(0))};
+    Pair dchange = zero, dB = zero, dC = zero, now = Pair::load(lanes.states + 2 * n * group);
+    OfRanks<Rank, Pair> dP, dQ;
+    dP.fill(zero);
+    dQ.fill(zero);
+    for (Index k = 0; k < lanes.steps; ++k) {
+      const Pair before = now, lambda = Pair::load(lanes.lambdas + k * stride + 2 * n * group);
+      now = Pair::load(lanes.states + (k + 1) * stride + 2 * n * group);
+      const Pack dy = Pack::load(lanes.dy + k * group), u = Pack::load(lanes.u + k * group);
+      dC = {fma(dy, now.re, dC.re), fnma(dy, now.im, dC.im)};
+      dB = {fma(lambda.re, u, dB.re), fma(lambda.im, u, dB.im)};
+      dchange = add_conj(dchange, lambda, before);
+      for (Index r = 0; r < R; ++r) {
+        const Pack s = Pack::load(lanes.s + (k * R + r) * group), d = Pack::load(lanes.ds + (k * R + r) * group);
+        Pair &P = dP[static_cast<std::size_t>(r)], &Q = dQ[static_cast<std::size_t>(r)];
+        P = {fnma(lambda.re, s, P.re), fnma(lambda.im, s, P.im)};
+        Q = {fma(d, before.re, Q.re), fnma(d, before.im, Q.im)};
+      }
+    }
+    X* const sums = lanes.sums + n * rows_ * group;
+    add(dchange, sums + change * group);
+    add(dB, sums + b * group);
+    add(dC, sums + c * group);
+    for (Index r = 0; r < R; ++r) {
+      add(dP[static_cast<std::size_t>(r)], sums + (p + 4 * r) * group);
+      add(dQ[static_cast<std::size_t>(r)], sums + (q + 4 * r) * group);
+    }
   }
 
   const Recurrence* recurrence_ = nullptr;
@@ -313,7 +396,8 @@ class ModalAdjoint {
   Array<X> sums_;         // cotangents of the coefficients: of a tile
   Array<double> totals_;  // of the sequence
   Blocks blocks_;         // where there is no low-rank part
-  Array<X> s_;            // what the modes have in common, each step of a tile
+  Array<X> lambdas_;      // of each of the tile's steps
+  Array<X> s_, ds_;       // what the modes have in common there, and its cotangent
 };
 
 }  // namespace ssm::detail
