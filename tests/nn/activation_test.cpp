@@ -45,3 +45,16 @@ TEMPLATE_TEST_CASE("activations in lanes are the functions", "[nn]", float, doub
   check<T>(nn::TanhGelu{},
            [](double x) { return x / 2 * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))); });
 }
+
+TEMPLATE_TEST_CASE("a function and its slope at once are the two", "[nn]", float, double) {
+  using T = TestType;
+  std::vector<T> x;
+  for (int i = -40; i <= 42; ++i) x.push_back(static_cast<T>(0.21 * i));
+  std::vector<T> y(x.size()), slope(x.size()), expected(x.size()), dx(x.size(), T(0));
+  const std::vector<T> ones(x.size(), T(1));
+  nn::activate<nn::Gelu, T>({}, x, y, slope);
+  nn::activate<nn::Gelu, T>({}, x, expected);
+  nn::activate_vjp<nn::Gelu, T>({}, x, ones, dx);
+  CHECK(y == expected);
+  CHECK(slope == dx);
+}

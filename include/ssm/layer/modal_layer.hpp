@@ -23,8 +23,17 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
 
   /// Derivatives: see TrainableSSMLayer.
   struct Cotangent : ModalCotangent {
-    ModalAdjoint<T, N, X, Arch> adjoint = {};  ///< buffers that the next sequence needs too
+    ModalAdjoint<T, N, X, Arch>
+        adjoint;  ///< buffers that the next sequence needs too: they stay when numbers are assigned
 
+    /// Of these numbers.
+    explicit Cotangent(ModalCotangent numbers) : ModalCotangent(std::move(numbers)) {}
+    Cotangent(const Cotangent& other) : ModalCotangent(other) {}
+    Cotangent& operator=(const Cotangent& other) {
+      ModalCotangent::operator=(other);
+      return *this;
+    }
+    ~Cotangent() = default;
     /// Of other sequences, added.
     Cotangent& operator+=(const Cotangent& other) {
       ModalCotangent::operator+=(other);
@@ -34,8 +43,8 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   /// Of no sequence.
   Cotangent cotangent() const {
     const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
-    return {{Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
-             Array<double>(groups, simd::group<X>)}};
+    return Cotangent({Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
+                      Array<double>(groups, simd::group<X>)});
   }
   /// Of a sequence from rest whose final state nobody used.
   /// @param u           input                     (L, H)

@@ -5,6 +5,7 @@
 
 #include <numbers>
 #include <span>
+#include <utility>
 
 /// What stands between the layers of a deep model; each with its derivative below it, which adds to what is there.
 namespace ssm::nn {
@@ -89,11 +90,21 @@ struct Gelu {
   /// f'(x) = Phi(x) + x phi(x)
   template <class Pack>
   static Pack slope(Pack x) noexcept {
-    constexpr double density = 0.39894228040143267794;  // of the normal distribution at 0
-    return fma(x * detail::constant<Pack>(density), exp(detail::constant<Pack>(-0.5) * x * x), distribution(x));
+    return slope(x, distribution(x));
+  }
+  /// f(x) and f'(x), which have Phi in common.
+  template <class Pack>
+  static std::pair<Pack, Pack> both(Pack x) noexcept {
+    const Pack Phi = distribution(x);
+    return {x * Phi, slope(x, Phi)};
   }
 
  private:
+  template <class Pack>
+  static Pack slope(Pack x, Pack Phi) noexcept {
+    constexpr double density = 0.39894228040143267794;  // of the normal distribution at 0
+    return fma(x * detail::constant<Pack>(density), exp(detail::constant<Pack>(-0.5) * x * x), Phi);
+  }
   template <class Pack>
   static Pack distribution(Pack x) noexcept {
     return fma(detail::constant<Pack>(0.5), erf(x * detail::constant<Pack>(std::numbers::sqrt2 / 2)),
@@ -160,6 +171,23 @@ void activate_vjp(F f, std::span<const T> x, std::span<const T> dy, std::span<T>
   ssm::detail::require_size("numbers of dx", static_cast<Index>(x.size()), static_cast<Index>(dx.size()));
   detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()), [&]<class Pack>(Index i) {
     fma(f.slope(Pack::load(x.data() + i)), Pack::load(dy.data() + i), Pack::load(dx.data() + i)).store(dx.data() + i);
+  });
+}
+
+/// y = f(x) and slope = f'(x): for a way back that needs both.
+/// @param f       Gelu
+/// @param x       input
+/// @param y       output; may be x
+/// @param slope   of f at x
+/// @throws        ShapeError unless all have one size
+template <class F, std::floating_point T, class Arch = simd::native>
+void activate(F f, std::span<const T> x, std::span<T> y, std::span<T> slope) {
+  ssm::detail::require_size("numbers of y", static_cast<Index>(x.size()), static_cast<Index>(y.size()));
+  ssm::detail::require_size("numbers of the slope", static_cast<Index>(x.size()), static_cast<Index>(slope.size()));
+  detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()), [&]<class Pack>(Index i) {
+    const auto [value, steepness] = f.both(Pack::load(x.data() + i));
+    value.store(y.data() + i);
+    steepness.store(slope.data() + i);
   });
 }
 

@@ -44,10 +44,15 @@ class Backpropagation {
     const auto count = static_cast<Index>(examples.size());
     model_ = &model;
     samples_.resize(std::max(samples_.size(), examples.size()));
-    parts_.clear();
-    for (Index i = 0; i < parts; ++i) {
-      parts_.push_back({zero(model.weights()), {}, {}});
-      for (const Layer& layer : model.layers()) parts_.back().layers.push_back(layer.cotangent());
+    parts_.resize(parts);
+    for (Part& part : parts_) {
+      part.gradient = zero(model.weights());
+      if (part.layers.size() != model.layers().size()) part.layers.clear();  // else their buffers stay
+      for (std::size_t i = 0; i < model.layers().size(); ++i)
+        if (i < part.layers.size())
+          part.layers[i] = model.layers()[i].cotangent();
+        else
+          part.layers.push_back(model.layers()[i].cotangent());
     }
     for (std::size_t i = 0; i < examples.size(); ++i) samples_[i].begin(examples[i], shape, random);
 
@@ -157,11 +162,17 @@ class Backpropagation {
   struct Part {
     Weights gradient;
     std::vector<typename Layer::Cotangent> layers;
-    std::array<std::vector<T>, 4> buffers;
+    std::array<std::vector<T>, 5> buffers;
+    /// Whatever is there.
+    Sequence<T> room(std::size_t which, Index length, Index features) {
+      if (buffers[which].size() < at(length * features)) buffers[which].resize(at(length * features));
+      return {buffers[which].data(), length, features};
+    }
     /// Zeros.
     Sequence<T> buffer(std::size_t which, Index length, Index features) {
-      buffers[which].assign(at(length * features), T(0));
-      return {buffers[which].data(), length, features};
+      const Sequence<T> result = room(which, length, features);
+      std::fill_n(result.data(), length * features, T(0));
+      return result;
     }
   };
 
@@ -222,7 +233,7 @@ class Backpropagation {
     const auto& block = model_->weights().blocks[i];
     const Index L = in.length(), H = in.features();
     model_->run_layer(i, in, sample.ssm(i), sample.example.intervals);
-    const Sequence<T> active = part.buffer(0, L, H), x = sample.x(i);
+    const Sequence<T> active = part.room(0, L, H), x = sample.x(i);
     activate<Gelu, T>({}, all(sample.ssm(i)), all(active));
     sample.mask(2 * i, active);
     linear<T>(block.mix, active, sample.wide(i));
@@ -234,17 +245,16 @@ class Backpropagation {
   void body_vjp(std::size_t i, Sample& sample, Part& part, ConstSequence<T> in, Sequence<T> din) {
     const auto& block = model_->weights().blocks[i];
     const Index L = in.length(), H = in.features();
-    const Sequence<T> active = part.buffer(0, L, H), dactive = part.buffer(1, L, H), dwide = part.buffer(2, L, 2 * H),
-                      dout = part.buffer(3, L, H);
+    const Sequence<T> active = part.room(0, L, H), slope = part.room(4, L, H), dout = part.room(3, L, H),
+                      dactive = part.buffer(1, L, H), dwide = part.buffer(2, L, 2 * H);
     std::copy_n(sample.dx().data(), L * H, dout.data());
     sample.mask(2 * i + 1, dout);
     glu_vjp<T>(sample.wide(i), dout, dwide);
-    activate<Gelu, T>({}, all(sample.ssm(i)), all(active));
+    activate<Gelu, T>({}, all(sample.ssm(i)), all(active), all(slope));
     sample.mask(2 * i, active);
     linear_vjp<T>(block.mix, active, dwide, dactive, part.gradient.blocks[i].mix);
     sample.mask(2 * i, dactive);
-    std::fill_n(dout.data(), L * H, T(0));
-    activate_vjp<Gelu, T>({}, all(sample.ssm(i)), all(dactive), all(dout));
+    for (Index j = 0; j < L * H; ++j) dout.data()[j] = slope.data()[j] * dactive.data()[j];
     const Layer& layer = model_->layers()[i];
     if (sample.example.intervals.empty()) {
       layer.forward_vjp(in, dout, din, part.layers[i]);
