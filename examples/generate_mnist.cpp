@@ -173,12 +173,13 @@ void compare_times(const Model& model, const std::filesystem::path& out, Index l
   example::write_file(out / "time_per_pixel.tsv",
                       example::table({"position", "S4D (us)", "attention (us)", "state (bytes)", "cache (bytes)"},
                                      {positions, ours, theirs, state_bytes, cache_bytes}));
-  example::draw(out, "time_per_pixel",
-                "set logscale xy\nset xlabel 'pixels so far'\nset ylabel 'microseconds per pixel'\nset yrange [1:*]\n"
-                "plot " +
-                    example::line(2, "S4D, by its state", "#2c6fbb", "lw 2.5") + ", " +
-                    example::line(3, "attention, by its cache", "#c0392b", "lw 2.5") + "\n",
-                600);
+  example::draw(
+      out, "time_per_pixel",
+      "set logscale xy\nset xlabel 'pixels so far'\nset ylabel 'microseconds per pixel'\nset key top left inside\n"
+      "plot " +
+          example::line(2, "S4D, by its state", "#2c6fbb", "lw 2.5") + ", " +
+          example::line(3, "attention, by its cache", "#c0392b", "lw 2.5") + "\n",
+      600);
 }
 
 void learn(const example::Mnist& learnt, const example::Mnist& tested, Model& model, example::TrainingChoices& choices,

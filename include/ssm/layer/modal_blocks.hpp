@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/layer/modal_recurrence.hpp"
+#include "ssm/layer/modal_tile.hpp"
 
 namespace ssm::detail {
 
@@ -19,30 +19,23 @@ namespace ssm::detail {
 /// T powers; step by step it costs 27. Powers are made in fp64 of the coefficients that `forward` runs with, a^T in
 /// delta form.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
-class ModalBlocks {
-  using Recurrence = ModalRecurrence<T, N, X, Arch>;
-  using Pack = simd::Pack<X, Arch>;
-  using Pair = typename Recurrence::Pair;
-  static constexpr Index group = simd::group<X>;
+class ModalBlocks : public ModalTile<T, N, X, Arch> {
+  using Tile = ModalTile<T, N, X, Arch>;
+  using Tile::add, Tile::add_to, Tile::advance, Tile::bind, Tile::coefficients, Tile::conj, Tile::group, Tile::keep,
+      Tile::keeps, Tile::load, Tile::room, Tile::settled, Tile::store, Tile::turn_to, Tile::zero;
+  using Tile::b, Tile::c, Tile::change;
+  using Tile::M_, Tile::rows_;
+  using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
   static constexpr Index together = 2, swept = 4;  // modes that run at once: there and back; only there
 
  public:
   static constexpr Index steps = 16;  ///< T
 
-  /// Some lanes of a group over a tile of time; rows are a group apart.
-  struct Lanes {
-    Index first, steps;
-    X *start, *u, *dy, *du, *lambda, *sums;
-  };
+  using typename Tile::Lanes;
 
   /// Makes room for tiles of so many steps, where there is not enough.
   void fit(const Recurrence& recurrence, Index tile) {
-    recurrence_ = &recurrence;
-    M_ = recurrence.modes();
-    rows_ = recurrence.rows();
-    const auto room = [](auto& array, Index rows) {
-      if (array.rows() < rows) array = std::remove_cvref_t<decltype(array)>(rows, group);
-    };
+    bind(recurrence);
     room(powers_, M_ * (steps + 1) * 2);
     room(first_, steps);
     room(kappa_, steps);
@@ -55,7 +48,7 @@ class ModalBlocks {
 
   /// Makes the tables of a group.     O(M T)
   void prepare(Index which) noexcept {
-    which_ = which;
+    turn_to(which);
     std::fill(first_.begin(), first_.end(), X(0));
     std::fill(kappa_total_.begin(), kappa_total_.end(), 0.0);
     using Row = std::array<double, std::size_t(group)>;
@@ -165,37 +158,9 @@ class ModalBlocks {
   }
 
  private:
-  enum { change = 0, b = 2, c = 4 };  // rows of a mode's coefficients
-
-  const X* coefficients(Index n) const noexcept { return recurrence_->coefficients(which_) + n * rows_ * group; }
-  bool keeps(Index n, Index lane) const noexcept { return (recurrence_->kept(which_)[n] >> lane & 1) != 0; }
-  typename Pack::Mask keep(Index n, const Lanes& lanes) const noexcept {
-    return typename Pack::Mask(std::uint32_t{recurrence_->kept(which_)[n]} >> lanes.first);
-  }
   /// a^0 .. a^(T-1), then a^T, less one where it keeps.
   X* powers(Index n) noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
   const X* powers(Index n) const noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
-  static Pair load(const X* from, Index row) noexcept { return Pair::load(from + row * group); }
-  static void store(Pair value, X* to) noexcept {
-    value.re.store(to);
-    value.im.store(to + group);
-  }
-  static Pair zero() noexcept { return {Pack(X(0)), Pack(X(0))}; }
-  static Pair conj(Pair x) noexcept { return {x.re, Pack(X(0)) - x.im}; }
-  static Pair settled(Pair x) noexcept {
-    const Pack grid(settling_grid<X>);
-    return {(x.re + grid) - grid, (x.im + grid) - grid};
-  }
-  /// sum + x y
-  static Pair add(Pair sum, Pack x, Pair y) noexcept { return {fma(x, y.re, sum.re), fma(x, y.im, sum.im)}; }
-  static Pair add(Pair sum, Pair x, Pair y) noexcept {
-    return {fma(x.re, y.re, fnma(x.im, y.im, sum.re)), fma(x.re, y.im, fma(x.im, y.re, sum.im))};
-  }
-  /// keep x + a x + v
-  static Pair advance(typename Pack::Mask keep, Pair a, Pair x, Pair v) noexcept {
-    const Pair moved = add(v, a, x);
-    return {Pack::add_where(keep, x.re, moved.re), Pack::add_where(keep, x.im, moved.im)};
-  }
 
   /// What the steps of a block do to each other.
   void within(const Lanes& lanes, Index block) noexcept {
@@ -219,7 +184,7 @@ class ModalBlocks {
   void there(const Lanes& lanes, Index n) noexcept {
     struct Mode {
       Pair jump, B, x, U;
-      typename Pack::Mask keep;
+      typename Tile::Mask keep;
       const X* powers;
     };
     std::array<Mode, std::size_t(Modes)> all;
@@ -325,9 +290,7 @@ class ModalBlocks {
     }
     store(conj(M), lanes.lambda + 2 * n * group);
     X* const to = lanes.sums + n * rows_ * group;
-    const auto put = [&](Index row, Pair value) {
-      store(add(load(to, row), Pack(X(1)), conj(value)), to + row * group);
-    };
+    const auto put = [&](Index row, Pair value) { add_to(to + row * group, conj(value)); };
     const Pair last_power = load(table, 2 * (steps - 1));
     const Pack count(static_cast<X>(steps));
     put(c, load(table, 2) * DX);
@@ -384,8 +347,6 @@ class ModalBlocks {
     store(conj(dC), to + c * group);
   }
 
-  const Recurrence* recurrence_ = nullptr;
-  Index M_ = 0, rows_ = 0, which_ = 0;
   Array<X> powers_;            // of each mode
   Array<X> first_;             // k
   Array<X> kappa_;             // of a tile

@@ -1,0 +1,86 @@
+#pragma once
+
+#include "ssm/layer/modal_recurrence.hpp"
+
+namespace ssm::detail {
+
+/// What the ways back of a ModalRecurrence have in common: complex numbers in lanes, the coefficients of a group of
+/// features, and a tile of time of it.
+template <std::floating_point T, Index N, std::floating_point X, class Arch>
+class ModalTile {
+ public:
+  /// Some lanes of a group over a tile; rows are a group apart.
+  struct Lanes {
+    Index first, steps;
+    X* start;          ///< the states before the tile; of a sweep: and after it
+    X *u, *dy, *du;    ///< (steps)
+    X *lambda, *sums;  ///< cotangents: of the states after the tile, then before it; += of the coefficients
+  };
+
+ protected:
+  using Recurrence = ModalRecurrence<T, N, X, Arch>;
+  using Pack = simd::Pack<X, Arch>;
+  using Pair = typename Recurrence::Pair;
+  using Mask = typename Pack::Mask;
+  static constexpr Index group = simd::group<X>;
+  enum { change = 0, b = 2, c = 4, p = 6, q = 8 };  // rows of a mode; p and q of each rank follow one another
+
+  void bind(const Recurrence& recurrence) noexcept {
+    recurrence_ = &recurrence;
+    M_ = recurrence.modes();
+    R_ = recurrence.rank();
+    rows_ = recurrence.rows();
+  }
+  /// Rows of lanes, where there are not enough.
+  static void room(auto& array, Index rows) {
+    if (array.rows() < rows) array = std::remove_cvref_t<decltype(array)>(rows, group);
+  }
+  /// The group whose turn it is.
+  void turn_to(Index which) noexcept {
+    coefficients_ = recurrence_->coefficients(which);
+    kept_ = recurrence_->kept(which);
+  }
+  const X* coefficients(Index n) const noexcept { return coefficients_ + n * rows_ * group; }
+  bool keeps(Index n, Index lane) const noexcept { return (kept_[n] >> lane & 1) != 0; }
+  Mask keep(Index n, const Lanes& lanes) const noexcept { return Mask(std::uint32_t{kept_[n]} >> lanes.first); }
+
+  static Pair zero() noexcept { return {Pack(X(0)), Pack(X(0))}; }
+  static Pair load(const X* from, Index row) noexcept { return Pair::load(from + row * group); }
+  static void store(Pair value, X* to) noexcept {
+    value.re.store(to);
+    value.im.store(to + group);
+  }
+  static void add_to(X* to, Pair value) noexcept {
+    (Pack::load(to) + value.re).store(to);
+    (Pack::load(to + group) + value.im).store(to + group);
+  }
+  static Pair conj(Pair x) noexcept { return {x.re, Pack(X(0)) - x.im}; }
+  static Pair settled(Pair x) noexcept {
+    const Pack grid(settling_grid<X>);
+    return {(x.re + grid) - grid, (x.im + grid) - grid};
+  }
+  /// sum + x y
+  static Pair add(Pair sum, Pack x, Pair y) noexcept { return {fma(x, y.re, sum.re), fma(x, y.im, sum.im)}; }
+  static Pair add(Pair sum, Pair x, Pair y) noexcept {
+    return {fma(x.re, y.re, fnma(x.im, y.im, sum.re)), fma(x.re, y.im, fma(x.im, y.re, sum.im))};
+  }
+  /// sum + x conj(y)
+  static Pair add_conj(Pair sum, Pack x, Pair y) noexcept { return {fma(x, y.re, sum.re), fnma(x, y.im, sum.im)}; }
+  static Pair add_conj(Pair sum, Pair x, Pair y) noexcept {
+    return {fma(x.im, y.im, fma(x.re, y.re, sum.re)), fnma(x.re, y.im, fma(x.im, y.re, sum.im))};
+  }
+  /// keep x + a x + v
+  static Pair advance(Mask keep, Pair a, Pair x, Pair v) noexcept {
+    const Pair moved = add(v, a, x);
+    return {Pack::add_where(keep, x.re, moved.re), Pack::add_where(keep, x.im, moved.im)};
+  }
+
+  Index M_ = 0, R_ = 0, rows_ = 0;
+
+ private:
+  const Recurrence* recurrence_ = nullptr;
+  const X* coefficients_ = nullptr;
+  const std::uint16_t* kept_ = nullptr;
+};
+
+}  // namespace ssm::detail
