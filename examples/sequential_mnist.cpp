@@ -146,7 +146,7 @@ int main(int count, char** arguments) {
     ThreadPool threads(choices.threads);
     Task task{reading_order(permuted), {}, example::read_mnist(data, "t10k"), shape, shift, threads};
     const std::filesystem::path folder = evaluate ? SSM_EXAMPLE_MODELS : out;
-    const auto path = model_path.empty() ? folder / "sequential_mnist.safetensors" : model_path;
+    const auto path = model_path.empty() ? folder / "sequential_mnist.safetensors" : std::filesystem::path(model_path);
     if (evaluate) {
       std::map<std::string, std::string> said;
       const auto model = io::load<Model>(path, {}, &said);
