@@ -1,14 +1,17 @@
 // Handwritten digits, one pixel after another: 784 steps, then the answer.
 //
 // The task on which a recurrence shows what it remembers (Le, Jaitly, Hinton 2015, arXiv:1504.00941). --permuted
-// shuffles the pixels, the same way for all images. --compare-initial N trains N models that begin with HiPPO's
-// eigenvalues and N that begin with random ones, all else equal, and draws both: what S4's ablation is about
-// (arXiv:2111.00396, section 4.4).
+// shuffles the pixels, the same way for all images. --compare-initial N trains N models each that begin with HiPPO's
+// eigenvalues, with those of a random matrix, and with ones drawn over HiPPO's range, all else equal, and draws their
+// curves: what HiPPO is for (S4, arXiv:2111.00396, section 2.2).
 #include "support/mnist.hpp"
 #include "support/training.hpp"
 
 #include <ssm/layer/s4d.hpp>
 
+#include <Eigen/Eigenvalues>
+
+#include <complex>
 #include <iomanip>
 #include <numeric>
 
@@ -49,6 +52,20 @@ std::vector<std::uint8_t> moved(const std::uint8_t* image, Index shift, Random& 
   return result;
 }
 
+/// What the layers' eigenvalues begin with.
+enum class Initial { hippo, matrix, drawn };
+
+/// Eigenvalues of a matrix of normal numbers of variance 1/N, of each conjugate pair one; mirrored where they would
+/// grow.
+std::vector<std::complex<double>> of_random_matrix(Index states, Random& random) {
+  const double deviation = 1 / std::sqrt(static_cast<double>(states));
+  const Eigen::MatrixXd A = Eigen::MatrixXd::NullaryExpr(states, states, [&] { return deviation * random.normal(); });
+  std::vector<std::complex<double>> half;  // with real ones, more than half
+  for (const auto& each : Eigen::EigenSolver<Eigen::MatrixXd>(A, false).eigenvalues())
+    if (each.imag() >= 0) half.emplace_back(-std::max(std::abs(each.real()), 1e-6), each.imag());
+  return half;
+}
+
 /// What all trainings of a run have in common.
 struct Task {
   std::vector<std::size_t> order;
@@ -63,9 +80,23 @@ struct Task {
       return example::largest<float>(example::logits(model, u)) == tested.labels[static_cast<std::size_t>(i)];
     });
   }
-  Model begun(bool hippo, std::uint64_t seed) const {
+  Model begun(Initial initial, std::uint64_t seed) const {
     Random random(seed);
-    return hippo ? Model(diagonal::LegS{}, shape, random) : Model(diagonal::Random{}, shape, random);
+    if (initial == Initial::drawn) return Model(diagonal::Random{}, shape, random);
+    Model model(diagonal::LegS{}, shape, random);
+    if (initial == Initial::matrix) {
+      for (auto& block : model.weights().blocks)
+        for (Index h = 0; h < block.ssm.A_re_log.rows(); ++h) {
+          const auto eigenvalues = of_random_matrix(shape.states, random);
+          for (Index n = 0; n < block.ssm.A_re_log.columns(); ++n) {
+            const auto& each = eigenvalues[static_cast<std::size_t>(n)];
+            block.ssm.A_re_log(h, n) = static_cast<float>(std::log(-each.real()));
+            block.ssm.A_im(h, n) = static_cast<float>(each.imag());
+          }
+        }
+      model.refresh();
+    }
+    return model;
   }
   std::optional<std::vector<train::Epoch>> train(Model& model, example::TrainingChoices choices,
                                                  const std::filesystem::path& out) const {
@@ -81,22 +112,28 @@ struct Task {
   }
 };
 
-/// Trains models from HiPPO's eigenvalues and from random ones, and draws the curves of all.
+/// Trains models from each kind of eigenvalues, and draws the curves of all.
 void compare_initial(const Task& task, const example::TrainingChoices& choices, Index seeds,
                      const std::filesystem::path& out) {
-  const std::vector<std::string> kinds{"HiPPO", "random"};
+  struct Kind {
+    Initial initial;
+    std::string name, title, color;
+  };
+  const std::vector<Kind> kinds{{Initial::hippo, "HiPPO", "HiPPO (LegS)", "#2c6fbb"},
+                                {Initial::matrix, "matrix", "of a random matrix", "#c0392b"},
+                                {Initial::drawn, "random", "random, over the range of S4D-Lin", "#27ae60"}};
   std::vector<std::string> names{"epoch"};
   std::vector<std::vector<double>> columns(1);
   std::string plots;
-  for (const std::string& kind : kinds) {
+  for (const Kind& kind : kinds) {
     std::vector<double> last;
     for (Index seed = 0; seed < seeds; ++seed) {
       auto each = choices;
       each.options.seed += static_cast<std::uint64_t>(seed);
-      Model model = task.begun(kind == "HiPPO", each.options.seed);
-      const auto curve = task.train(model, each, out / (kind + "-" + std::to_string(each.options.seed)));
+      Model model = task.begun(kind.initial, each.options.seed);
+      const auto curve = task.train(model, each, out / (kind.name + "-" + std::to_string(each.options.seed)));
       if (!curve) return;
-      names.push_back(kind + ", seed " + std::to_string(each.options.seed) + " (%)");
+      names.push_back(kind.name + ", seed " + std::to_string(each.options.seed) + " (%)");
       columns.emplace_back();
       columns[0].clear();
       for (const auto& epoch : *curve) {
@@ -104,16 +141,19 @@ void compare_initial(const Task& task, const example::TrainingChoices& choices, 
         columns.back().push_back(100 * epoch.test);
       }
       last.push_back(columns.back().back());
-      plots += (plots.empty() ? "plot " : ", ") + example::line(columns.size(), seed == 0 ? kind + " A" : "",
-                                                                kind == "HiPPO" ? "#2c6fbb" : "#c0392b", "lw 2");
+      plots += (plots.empty() ? "plot " : ", ") +
+               example::line(columns.size(), seed == 0 ? kind.title : "", kind.color, "lw 2");
     }
-    std::cout << kind << ": test accuracy " << std::fixed << std::setprecision(2);
+    std::cout << kind.name << ": test accuracy " << std::fixed << std::setprecision(2);
     for (const double each : last) std::cout << each << " ";
     std::cout << "%\n";
   }
   example::write_file(out / "initial.tsv", example::table(names, columns));
-  example::draw(out, "initial",
-                "set xlabel 'epoch'\nset ylabel 'test accuracy (%)'\nset yrange [*:100]\n" + plots + "\n", 600);
+  example::draw(
+      out, "initial",
+      "set xlabel 'epoch'\nset ylabel 'test accuracy (%)'\nset yrange [*:100]\nset key bottom right inside\n" + plots +
+          "\n",
+      600);
 }
 
 }  // namespace
@@ -134,7 +174,8 @@ int main(int count, char** arguments) {
   app.add_option("--model", model_path,
                  "where the model goes: into --out unless told; with --evaluate, what is measured: the one that comes "
                  "with the program unless told");
-  app.add_option("--compare-initial", seeds, "so many trainings each from HiPPO's eigenvalues and from random ones")
+  app.add_option("--compare-initial", seeds,
+                 "so many trainings each from HiPPO's eigenvalues, a random matrix's and random ones")
       ->check(CLI::Range(1, 100))
       ->excludes(evaluate_option);
   app.add_option("--shift", shift, "training images are moved by up to so many pixels")
@@ -158,7 +199,7 @@ int main(int count, char** arguments) {
     }
     task.learnt = example::read_mnist(data, "train");
     if (seeds > 0) return compare_initial(task, choices, seeds, out);
-    Model model = task.begun(true, choices.options.seed);
+    Model model = task.begun(Initial::hippo, choices.options.seed);
     if (!task.train(model, choices, out)) return;
     io::save(path, model, {{"labels", "0 1 2 3 4 5 6 7 8 9"}, {"pixels", permuted ? "permuted" : "in order"}});
     std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << "\nThe model is in "
