@@ -155,8 +155,9 @@ void compare_times(const Model& model, const std::filesystem::path& out, Index l
     next(logits);
   });
   Index stored = 0;
-  Layer::Parameters::each(model.weights().blocks.front().ssm,
-                          [&](const auto&, const auto& array, Role) { stored += array.size(); });
+  Layer::Parameters::each(model.weights().blocks.front().ssm, [&](const auto&, const auto& array, Role) {
+    stored += array.size() * static_cast<Index>(sizeof(*array.data()) / sizeof(float));
+  });
   const auto state = 2 * modes_of(model.shape().states) * H * model.shape().layers * Index{sizeof(float)};
   std::cout << "microseconds per pixel (a layer has " << stored << " numbers, an attention layer "
             << layers.front().parameters() << "):\n"
