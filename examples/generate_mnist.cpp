@@ -225,7 +225,7 @@ int main(int count, char** arguments) {
   example::add_out(app, out);
   auto* const data_option =
       app.add_option("--data", data, "folder of the MNIST set: train-images-idx3-ubyte[.gz] and its like");
-  app.add_flag("--train", training, "trains a model on --data")->needs(data_option);
+  auto* const train_option = app.add_flag("--train", training, "trains a model on --data")->needs(data_option);
   auto* const model_option = app.add_option("--model", model_path, "what to draw with; with --train, where it goes");
   app.add_option("--images", images, "to complete, or to draw")->check(CLI::Range(1, 100))->capture_default_str();
   app.add_option("--samples", samples, "of each")->check(CLI::Range(1, 100))->capture_default_str();
@@ -235,7 +235,7 @@ int main(int count, char** arguments) {
   app.add_option("--longest", longest, "pixels up to which the time is measured")
       ->check(CLI::Range(64, 1 << 20))
       ->capture_default_str();
-  example::add_shape(app, shape);
+  for (auto* const size : example::add_shape(app, shape)) size->needs(train_option);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     Random random(choices.options.seed);

@@ -60,8 +60,9 @@ enum class Initial { hippo, matrix, drawn };
 std::vector<std::complex<double>> of_random_matrix(Index states, Random& random) {
   const double deviation = 1 / std::sqrt(static_cast<double>(states));
   const Eigen::MatrixXd A = Eigen::MatrixXd::NullaryExpr(states, states, [&] { return deviation * random.normal(); });
+  const Eigen::EigenSolver<Eigen::MatrixXd> solver(A, false);
   std::vector<std::complex<double>> half;  // with real ones, more than half
-  for (const auto& each : Eigen::EigenSolver<Eigen::MatrixXd>(A, false).eigenvalues())
+  for (const auto& each : solver.eigenvalues())
     if (each.imag() >= 0) half.emplace_back(-std::max(std::abs(each.real()), 1e-6), each.imag());
   return half;
 }
@@ -181,7 +182,7 @@ int main(int count, char** arguments) {
   app.add_option("--shift", shift, "training images are moved by up to so many pixels")
       ->check(CLI::Range(0, 4))
       ->capture_default_str();
-  example::add_shape(app, shape);
+  for (auto* const size : example::add_shape(app, shape)) size->excludes(evaluate_option);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     ThreadPool threads(choices.threads);

@@ -274,7 +274,7 @@ int main(int count, char** arguments) {
   auto* const from_option =
       app.add_option("--from", from, "with --train: a model to begin with, instead of initial values")
           ->needs(train_option);
-  for (auto* const size : example::add_shape(app, shape)) from_option->excludes(size);
+  for (auto* const size : example::add_shape(app, shape)) from_option->excludes(size->needs(train_option));
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     if (*train_option)

@@ -148,6 +148,30 @@ TEST_CASE("gradients are the same bits for any number of threads", "[nn][gradien
   }
 }
 
+TEST_CASE("what gradients were made of before leaves no trace", "[nn][gradient]") {
+  const auto gradients = [](nn::Backpropagation<S4D<double>>& backpropagate, Index features, Index states, Index L) {
+    Random random(4);
+    nn::Stack<S4D<double>> model(diagonal::Linear{},
+                                 {.features = features, .states = states, .layers = 2, .outputs = 3}, random);
+    const auto u = noise<double>(L, random);
+    const std::vector<nn::Example<double>> examples{{ConstSequence<double>(u.data(), L, 1)}};
+    auto gradient = zero(model.weights());
+    backpropagate(
+        model, examples, random,
+        [](Index, ConstSequence<double> answer, Sequence<double> danswer) {
+          return nn::cross_entropy<double>(answer.row(0), 1, danswer.row(0));
+        },
+        gradient);
+    std::vector<double> all;
+    for (const auto& each : parameters_of(gradient)) all.insert(all.end(), each.values.begin(), each.values.end());
+    return all;
+  };
+  ThisThread executor;
+  nn::Backpropagation<S4D<double>> fresh(executor), used(executor);
+  gradients(used, 5, 32, 1100);  // more states and steps: larger buffers, which stay
+  CHECK(gradients(used, 100, 6, 40) == gradients(fresh, 100, 6, 40));
+}
+
 TEST_CASE("intervals reach the layers that take them, and are refused by others", "[nn]") {
   Random random(5);
   const nn::StackShape shape{.inputs = 1, .features = 4, .states = 4, .layers = 1, .outputs = 2};

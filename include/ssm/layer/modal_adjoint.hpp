@@ -30,23 +30,18 @@ struct ModalCotangent {
 /// each tile of time first, then, from the last tile to the first, those within it. Modes without a low-rank part go
 /// by blocks of steps, see ModalBlocks; those with one step by step, see ModalSteps.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
-class ModalAdjoint {
-  using Recurrence = ModalRecurrence<T, N, X, Arch>;
-  using Pack = simd::Pack<X, Arch>;
-  static constexpr Index group = simd::group<X>, pack = Pack::size;
-  using Lanes = typename ModalTile<T, N, X, Arch>::Lanes;
+class ModalAdjoint : ModalTile<T, N, X, Arch> {
+  using Tile = ModalTile<T, N, X, Arch>;
+  using Tile::bind, Tile::group, Tile::room;
+  using Tile::M_, Tile::R_, Tile::rows_, Tile::recurrence_;
+  using typename Tile::Lanes, typename Tile::Pack, typename Tile::Recurrence;
+  static constexpr Index pack = Pack::size;
 
  public:
   /// Makes room for a sequence of so many steps, where there is not enough.
   void fit(const Recurrence& recurrence, Index length) {
-    recurrence_ = &recurrence;
-    M_ = recurrence.modes();
-    R_ = recurrence.rank();
-    rows_ = recurrence.rows();
+    bind(recurrence);
     tile_ = R_ == 0 ? std::clamp<Index>(length, 1, 1024) : std::clamp<Index>(settled(length), 64, 256);
-    const auto room = [](auto& array, Index rows) {
-      if (array.rows() < rows) array = std::remove_cvref_t<decltype(array)>(rows, group);
-    };
     room(u_, tile_);
     room(dy_, tile_);
     room(du_, tile_);
@@ -62,14 +57,15 @@ class ModalAdjoint {
   /// @param after    cotangent of the state after the last step, becomes that of the state before the first; or none
   void operator()(Index first, ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, const ModalState<X>* before,
                   ModalState<X>* after, ModalCotangent& cotangent) {
-    const Index which = first / group, L = u.length(), tiles = (L + tile_ - 1) / tile_, size = 2 * M_ * group;
-    if (L == 0) return;  // the cotangent after no step is that before it
+    const Index which = first / group, L = u.length(), tiles = (L + tile_ - 1) / tile_, size = 2 * M_ * group,
+                numbers = M_ * rows_ * group;  // buffers may be larger: of a layer before
+    if (L == 0) return;                        // the cotangent after no step is that before it
     X* const starts = starts_.data();
     std::fill_n(starts, size, X(0));
     if (before != nullptr) std::copy_n(before->group(which), size, starts);
-    std::fill(lambda_.begin(), lambda_.end(), X(0));
+    std::fill_n(lambda_.data(), size, X(0));
     if (after != nullptr) std::copy_n(after->group(which), size, lambda_.data());
-    std::fill(totals_.begin(), totals_.end(), 0.0);
+    std::fill_n(totals_.data(), numbers, 0.0);
     const bool apart = R_ == 0;  // no low-rank part joins the modes
     apart ? blocks_.prepare(which) : steps_.prepare(which);
     for (Index i = 0; i + 1 < tiles; ++i) {
@@ -83,7 +79,7 @@ class ModalAdjoint {
       gather(u.block(from, steps), u_);
       gather(dy.block(from, steps), dy_);
       direct(which, steps, cotangent);
-      std::fill(sums_.begin(), sums_.end(), X(0));
+      std::fill_n(sums_.data(), numbers, X(0));
       if (apart)
         blocks_.backwards(view(0, i, steps), [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
           prefetch(u.block(from - before, before), part, parts);
@@ -92,7 +88,7 @@ class ModalAdjoint {
         });
       else
         for (Index lane = 0; lane < group; lane += pack) steps_.backwards(view(lane, i, steps));
-      for (Index j = 0; j < totals_.size(); ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
+      for (Index j = 0; j < numbers; ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
       for (Index k = 0; k < steps; ++k) {
         T* const row = du.row(from + k).data();
         const X* const lanes = du_.row(k).data();
@@ -106,7 +102,7 @@ class ModalAdjoint {
     }
     if (apart) blocks_.finish(totals_.data());
     double* const all = cotangent.coefficients.row(which).data();
-    for (Index j = 0; j < totals_.size(); ++j) all[j] += totals_.data()[j];
+    for (Index j = 0; j < numbers; ++j) all[j] += totals_.data()[j];
     if (after != nullptr) std::copy_n(lambda_.data(), size, after->group(which));
   }
 
@@ -166,8 +162,7 @@ class ModalAdjoint {
       simd::prefetch(rows.row(k).data());
   }
 
-  const Recurrence* recurrence_ = nullptr;
-  Index M_ = 0, R_ = 0, rows_ = 0, tile_ = 0;
+  Index tile_ = 0;
   ModalBlocks<T, N, X, Arch> blocks_;  // where there is no low-rank part
   ModalSteps<T, N, X, Arch> steps_;    // where there is one
   Array<X> u_, dy_, du_;               // a tile

@@ -60,8 +60,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
         const auto number = [&](Index row) { return static_cast<double>(from[row * group + Index(l)]); };
         const double kept = keeps(n, Index(l)) ? 1 : 0;
         a_re[l] = number(change) + kept;
-        d_re[l] = number(change) + kept - 1;
-        if (kept == 1) d_re[l] = number(change);
+        d_re[l] = number(change);  // used where it keeps
         a_im[l] = d_im[l] = number(change + 1);
         CB_re[l] = number(b) * number(c) - number(b + 1) * number(c + 1);
         CB_im[l] = number(b) * number(c + 1) + number(b + 1) * number(c);

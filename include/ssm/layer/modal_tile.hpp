@@ -75,10 +75,10 @@ class ModalTile {
     return {Pack::add_where(keep, x.re, moved.re), Pack::add_where(keep, x.im, moved.im)};
   }
 
+  const Recurrence* recurrence_ = nullptr;
   Index M_ = 0, R_ = 0, rows_ = 0;
 
  private:
-  const Recurrence* recurrence_ = nullptr;
   const X* coefficients_ = nullptr;
   const std::uint16_t* kept_ = nullptr;
 };
