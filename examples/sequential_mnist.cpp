@@ -161,7 +161,7 @@ void compare_initial(const Task& task, const example::TrainingChoices& choices, 
 
 int main(int count, char** arguments) {
   CLI::App app("Classifies handwritten digits, pixel by pixel", "sequential_mnist");
-  std::string out, data, model_path;
+  std::string out, data, model_path, from;
   bool permuted = false, evaluate = false;
   Index shift = 1, seeds = 0;
   example::TrainingChoices choices;
@@ -175,34 +175,41 @@ int main(int count, char** arguments) {
   app.add_option("--model", model_path,
                  "where the model goes: into --out unless told; with --evaluate, what is measured: the one that comes "
                  "with the program unless told");
+  auto* const from_option =
+      app.add_option("--from", from, "a model to begin with, instead of initial values")->excludes(evaluate_option);
   app.add_option("--compare-initial", seeds,
                  "so many trainings each from HiPPO's eigenvalues, a random matrix's and random ones")
       ->check(CLI::Range(1, 100))
-      ->excludes(evaluate_option);
+      ->excludes(evaluate_option)
+      ->excludes(from_option);
   app.add_option("--shift", shift, "training images are moved by up to so many pixels")
       ->check(CLI::Range(0, 4))
       ->capture_default_str();
-  for (auto* const size : example::add_shape(app, shape)) size->excludes(evaluate_option);
+  for (auto* const size : example::add_shape(app, shape)) size->excludes(evaluate_option)->excludes(from_option);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     ThreadPool threads(choices.threads);
     Task task{reading_order(permuted), {}, example::read_mnist(data, "t10k"), shape, shift, threads};
     const std::filesystem::path folder = evaluate ? SSM_EXAMPLE_MODELS : out;
     const auto path = model_path.empty() ? folder / "sequential_mnist.safetensors" : std::filesystem::path(model_path);
-    if (evaluate) {
+    const std::string pixels = permuted ? "permuted" : "in order";
+    const auto load = [&](const std::filesystem::path& file) {
       std::map<std::string, std::string> said;
-      const auto model = io::load<Model>(path, {}, &said);
-      if (const std::string expected = permuted ? "permuted" : "in order"; said["pixels"] != expected)
-        throw std::runtime_error(path.string() + ": expected a model of pixels " + expected + ", got one of pixels " +
+      auto model = io::load<Model>(file, {}, &said);
+      if (said["pixels"] != pixels)
+        throw std::runtime_error(file.string() + ": expected a model of pixels " + pixels + ", got one of pixels " +
                                  said["pixels"]);
-      std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << '\n';
+      return model;
+    };
+    if (evaluate) {
+      std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(load(path)) << '\n';
       return;
     }
     task.learnt = example::read_mnist(data, "train");
     if (seeds > 0) return compare_initial(task, choices, seeds, out);
-    Model model = task.begun(Initial::hippo, choices.options.seed);
+    Model model = from.empty() ? task.begun(Initial::hippo, choices.options.seed) : load(from);
     if (!task.train(model, choices, out)) return;
-    io::save(path, model, {{"labels", "0 1 2 3 4 5 6 7 8 9"}, {"pixels", permuted ? "permuted" : "in order"}});
+    io::save(path, model, {{"labels", "0 1 2 3 4 5 6 7 8 9"}, {"pixels", pixels}});
     std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << "\nThe model is in "
               << path.string() << '\n';
   });

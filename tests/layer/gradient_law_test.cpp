@@ -61,10 +61,46 @@ TEMPLATE_TEST_CASE("vjp from rest is vjp from a state at rest", "[layer][gradien
   });
 }
 
+TEMPLATE_TEST_CASE("a trail leads back to the same bits, and a wrong one is refused", "[layer][gradient]", float,
+                   double) {
+  using T = TestType;
+  STATIC_REQUIRE(LeavesTrail<S5<T>>);
+  const Index L = GENERATE(0, 1, 1024, 1025, 2100);  // up to three tiles
+  CAPTURE(L);
+  Random random(3);
+  const S5<T> layer(initial<S5<T>>(hippo::NormalLegS{}, {.features = 3, .states = 8}, random));
+  const auto [u, dy, none] = laws::sequences<T>(L, 3);
+  auto first = layer.initial_state(), last = first;
+  laws::randomize<S5<T>>(first, random);
+  laws::randomize<S5<T>>(last, random);
+  laws::Rows<T> y = none, y_expected = none, du = none, du_expected = none;
+  typename S5<T>::Trail trail;
+  auto state = first, state_expected = first, dstate = last, dstate_expected = last;
+  auto cotangent = layer.cotangent(), cotangent_expected = cotangent;
+  layer.forward(u, y, state, trail);
+  layer.forward(u, y_expected, state_expected);
+  layer.forward_vjp(u, trail, dy, dstate, du, cotangent);
+  layer.forward_vjp(u, first, dy, dstate_expected, du_expected, cotangent_expected);
+  CHECK(y == y_expected);
+  CHECK(du == du_expected);
+  const auto same = [](const auto& a, const auto& b) { CHECK(std::ranges::equal(a, b)); };
+  same(state.re, state_expected.re);
+  same(dstate.re, dstate_expected.re);
+  same(dstate.im, dstate_expected.im);
+  same(cotangent.B, cotangent_expected.B);
+  same(cotangent.C, cotangent_expected.C);
+  same(cotangent.D, cotangent_expected.D);
+  same(cotangent.Lambda, cotangent_expected.Lambda);
+  same(cotangent.dt, cotangent_expected.dt);
+
+  typename S5<T>::Trail of_another_length{Array<T>(4, 8)};
+  CHECK_THROWS_AS(layer.forward_vjp(u, of_another_length, dy, dstate, du, cotangent), ShapeError);
+}
+
 TEMPLATE_TEST_CASE("modes apart, backwards by blocks of steps, are those that a low-rank part of zero joins",
                    "[layer][gradient]", float, double) {
   using T = TestType;
-  const Index states = GENERATE(1, 6), L = GENERATE(15, 16, 17, 2100), features = 3;
+  const Index states = GENERATE(1, 4, 6, 8, 10), L = GENERATE(15, 16, 17, 2100), features = 3;
   CAPTURE(states, L);
   Random random(11);
   const auto apart = initial<S4D<T>>(diagonal::Linear{}, {.features = features, .states = states}, random);

@@ -71,8 +71,11 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
     for (Index i = 0; i + 1 < tiles; ++i) {
       gather(u.block(i * tile_, tile_), u_);
       std::copy_n(starts + i * size, size, starts + (i + 1) * size);
-      for (Index lane = 0; lane < group; lane += pack)
-        apart ? blocks_.sweep(view(lane, i + 1, tile_)) : steps_.sweep(view(lane, i + 1, tile_));
+      if (apart)
+        blocks_.sweep(view(0, i + 1, tile_), [&, next = u.block((i + 1) * tile_, std::min(tile_, L - (i + 1) * tile_))](
+                                                 Index part, Index parts) { prefetch(next, part, parts); });
+      else
+        for (Index lane = 0; lane < group; lane += pack) steps_.sweep(view(lane, i + 1, tile_));
     }
     for (Index i = tiles - 1; i >= 0; --i) {
       const Index from = i * tile_, steps = std::min(tile_, L - from);

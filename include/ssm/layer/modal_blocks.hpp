@@ -26,7 +26,8 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile::b, Tile::c, Tile::change;
   using Tile::M_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
-  static constexpr Index together = 2, swept = 4;  // modes that run at once: there and back; only there
+  static constexpr Index together = 3, swept = 4;  // modes that run at once: there and back; only there
+  static constexpr Index reached = 4;              // blocks whose du is made at once
 
  public:
   static constexpr Index steps = 16;  ///< T
@@ -90,11 +91,18 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     }
   }
 
-  /// The states at `start` move over whole blocks.
-  void sweep(const Lanes& lanes) noexcept {
-    Index n = 0;
-    for (; n + swept <= M_; n += swept) there<swept>(lanes, n);
-    for (; n < M_; ++n) there<1>(lanes, n);
+  /// The states at `start` move over whole blocks, all lanes of them. Between modes it calls meanwhile(part, parts).
+  template <class Meanwhile>
+  void sweep(const Lanes& tile, Meanwhile meanwhile) noexcept {
+    for (Index lane = 0; lane < group; lane += Pack::size) {
+      const Lanes lanes = part(tile, lane);
+      Index n = 0;
+      for (; n + swept <= M_; n += swept) {
+        if (lane == 0) meanwhile(n / swept, M_ / swept);
+        there<swept>(lanes, n);
+      }
+      for (; n < M_; ++n) there<1>(lanes, n);
+    }
   }
   /// A tile backwards, all lanes of it: adds to du and sums; lambda becomes the cotangent of `start`. Between modes it
   /// calls meanwhile(part, parts).
@@ -108,17 +116,16 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
         (late_dy * Pack::load(tile.dy + at)).store(late_dy_.data() + at);
       }
     }
-    std::fill(kappa_.begin(), kappa_.end(), X(0));
     for (Index lane = 0; lane < group; lane += Pack::size) {
-      const Lanes lanes{lane,           tile.steps,     tile.start + lane,  tile.u + lane,
-                        tile.dy + lane, tile.du + lane, tile.lambda + lane, tile.sums + lane};
-      for (Index from = 0; from < whole; from += steps) within(lanes, from * group);
+      const Lanes lanes = part(tile, lane);
+      within(lanes, whole);
       Index n = 0;
       for (; n + together <= M_; n += together) {
         if (lane == 0) meanwhile(n / together, M_ / together);
         there_and_back<together>(lanes, n);
       }
-      for (; n < M_; ++n) there_and_back<1>(lanes, n);
+      if (n + 2 == M_) there_and_back<2>(lanes, n);
+      if (n + 1 == M_) there_and_back<1>(lanes, n);
     }
     for (Index i = 0; i < kappa_.size(); ++i) kappa_total_.data()[i] += static_cast<double>(kappa_.data()[i]);
   }
@@ -161,20 +168,38 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   X* powers(Index n) noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
   const X* powers(Index n) const noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
 
-  /// What the steps of a block do to each other.
-  void within(const Lanes& lanes, Index block) noexcept {
-    X* const kappa = kappa_.data() + lanes.first;
-    const X* const k = first_.data() + lanes.first;
-    for (Index i = 0; i < steps; ++i) {
-      const Pack response = Pack::load(k + i * group);
-      Pack sum = Pack::load(kappa + i * group);
-      for (Index m = 0; m < steps - i; ++m) {
-        const Pack dy = Pack::load(lanes.dy + block + (m + i) * group);
-        X* const du = lanes.du + block + m * group;
-        sum = fma(dy, Pack::load(lanes.u + block + m * group), sum);
-        fma(dy, response, Pack::load(du)).store(du);
+  static Lanes part(const Lanes& tile, Index lane) noexcept {
+    return {lane,           tile.steps,     tile.start + lane,  tile.u + lane,
+            tile.dy + lane, tile.du + lane, tile.lambda + lane, tile.sums + lane};
+  }
+
+  /// What the steps of a block do to each other: four lags and four steps at a time, in registers.
+  void within(const Lanes& lanes, Index whole) noexcept {
+    constexpr Index some = 4;
+    for (Index lag = 0; lag < steps; lag += some) {
+      std::array<Pack, some> response, kappa;
+      for (Index i = 0; i < some; ++i) {
+        response[std::size_t(i)] = Pack::load(first_.data() + lanes.first + (lag + i) * group);
+        kappa[std::size_t(i)] = Pack(X(0));
       }
-      sum.store(kappa + i * group);
+      for (Index block = 0; block < whole; block += steps)
+        for (Index m = 0; m < steps - lag; m += some) {
+          const X *const dys = lanes.dy + (block + lag + m) * group, *const us = lanes.u + (block + m) * group;
+          X* const dus = lanes.du + (block + m) * group;
+          std::array<Pack, some> du;
+          for (Index j = 0; j < some; ++j) du[std::size_t(j)] = Pack::load(dus + j * group);
+          const auto meet = [&](Index i, Index j) {
+            const Pack dy = Pack::load(dys + (i + j) * group);
+            kappa[std::size_t(i)] = fma(dy, Pack::load(us + j * group), kappa[std::size_t(i)]);
+            du[std::size_t(j)] = fma(dy, response[std::size_t(i)], du[std::size_t(j)]);
+          };
+          const bool last = m + lag + some == steps;  // what comes after the block is for later
+          for (Index i = 0; i < some; ++i)
+            for (Index j = 0; j < some; ++j)
+              if (i + j < some || !last) meet(i, j);
+          for (Index j = 0; j < some; ++j) du[std::size_t(j)].store(dus + j * group);
+        }
+      for (Index i = 0; i < some; ++i) kappa[std::size_t(i)].store(kappa_.data() + lanes.first + (lag + i) * group);
     }
   }
 
@@ -212,9 +237,14 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   void there_and_back(const Lanes& lanes, Index n) noexcept {
     const Index blocks = lanes.steps / steps;
     for (Index j = 0; j < blocks; ++j) sum_block<Modes>(lanes, n, j);
-    for (Index m = 0; m < Modes; ++m) pass_there(lanes, n + m, block_sums(lanes, m), blocks);
+    pass_there<Modes>(lanes, n, blocks);
+    if (lanes.steps % steps > 0)
+      for (Index m = 0; m < Modes; ++m)
+        rest_backwards(lanes, n + m, load(block_sums(lanes, m) + blocks * next_block, x));
     for (Index m = 0; m < Modes; ++m) pass_back(lanes, n + m, block_sums(lanes, m), blocks);
-    for (Index j = 0; j < blocks; ++j) add_du<Modes>(lanes, n, j);
+    Index j = 0;
+    for (; j + reached <= blocks; j += reached) add_du<Modes, reached>(lanes, n, j);
+    for (; j < blocks; ++j) add_du<Modes, 1>(lanes, n, j);
   }
   enum { U = 0, D = 2, E = 4, V = 6, x = 8, block_rows = 10 };  // V for U'; x becomes M B on the way back
   /// Of the first block, of mode m of those that run at once; the next block's are `together` times block_rows on.
@@ -228,16 +258,20 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       Pair U, D, E, V;
     };
     std::array<Mode, std::size_t(Modes)> all;
-    for (Mode& mode : all) mode = {zero(), zero(), zero(), zero()};
     const Index block = j * steps * group;
     const X *const us = lanes.u + block, *const dys = lanes.dy + block;
     const X* const late_us = late_u_.data() + lanes.first + block;
     const X* const late_dys = late_dy_.data() + lanes.first + block;
     const X* const table = powers(n) + lanes.first;
     constexpr Index next_mode = (steps + 1) * 2 * group;
-    for (Index i = 0; i < steps; ++i) {
+    const Pack none(X(0)), first_dy = Pack::load(dys);  // a^0 = 1, and (i+1) dy_i = dy_0
+    for (Mode& mode : all)
+      mode = {{Pack::load(us + (steps - 1) * group), none},
+              {first_dy, none},
+              {first_dy, none},
+              {Pack::load(late_us + (steps - 2) * group), none}};
+    const auto rest = [&](Index i) {
       const Pack u = Pack::load(us + (steps - 1 - i) * group), dy = Pack::load(dys + i * group);
-      const Pack late_u = Pack::load(late_us + (2 * steps - 2 - i) % steps * group);
       const Pack late_dy = Pack::load(late_dys + i * group);
       for (Index m = 0; m < Modes; ++m) {
         Mode& mode = all[std::size_t(m)];
@@ -245,9 +279,17 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
         mode.U = add(mode.U, u, power);
         mode.D = add(mode.D, dy, power);
         mode.E = add(mode.E, late_dy, power);
-        mode.V = add(mode.V, late_u, power);
+      }
+    };
+    for (Index i = 1; i < steps - 1; ++i) {
+      const Pack late_u = Pack::load(late_us + (steps - 2 - i) * group);
+      rest(i);
+      for (Index m = 0; m < Modes; ++m) {
+        Mode& mode = all[std::size_t(m)];
+        mode.V = add(mode.V, late_u, load(table + m * next_mode, 2 * i));
       }
     }
+    rest(steps - 1);  // V has no such term
     for (Index m = 0; m < Modes; ++m) {
       X* const to = block_sums(lanes, m) + j * next_block;
       const Mode& mode = all[std::size_t(m)];
@@ -257,25 +299,32 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       store(mode.V, to + V * group);
     }
   }
-  /// x before each block, and after the last.
-  void pass_there(const Lanes& lanes, Index n, X* sums, Index blocks) noexcept {
-    const Pair jump = load(powers(n) + lanes.first, 2 * steps), B = load(coefficients(n) + lanes.first, b);
-    const auto kept = keep(n, lanes);
-    Pair state = load(lanes.start, 2 * n);
-    for (Index j = 0; j < blocks; ++j, sums += next_block) {
-      store(state, sums + x * group);
-      state = settled(advance(kept, jump, state, B * load(sums, U)));
-    }
-    store(state, sums + x * group);
+  /// x before each block, and after the last. Modes run side by side, since each waits for its own block before.
+  template <Index Modes>
+  void pass_there(const Lanes& lanes, Index n, Index blocks) noexcept {
+    struct Mode {
+      Pair jump, B, state;
+      typename Tile::Mask keep;
+    };
+    std::array<Mode, std::size_t(Modes)> all;
+    for (Index m = 0; m < Modes; ++m)
+      all[std::size_t(m)] = {load(powers(n + m) + lanes.first, 2 * steps), load(coefficients(n + m) + lanes.first, b),
+                             load(lanes.start, 2 * (n + m)), keep(n + m, lanes)};
+    for (Index j = 0; j <= blocks; ++j)
+      for (Index m = 0; m < Modes; ++m) {
+        Mode& mode = all[std::size_t(m)];
+        X* const sums = block_sums(lanes, m) + j * next_block;
+        store(mode.state, sums + x * group);
+        if (j < blocks) mode.state = settled(advance(mode.keep, mode.jump, mode.state, mode.B * load(sums, U)));
+      }
   }
   /// M from block to block, and what the coefficients get of it.
   void pass_back(const Lanes& lanes, Index n, X* sums, Index blocks) noexcept {
-    sums += blocks * next_block;
-    if (lanes.steps % steps > 0) rest_backwards(lanes, n, load(sums, x));
     const X *const table = powers(n) + lanes.first, *const from = coefficients(n) + lanes.first;
     const Pair B = load(from, b), C = load(from, c), Ca = C * load(table, 2), jump = load(table, 2 * steps);
     const auto kept = keep(n, lanes);
     Pair M = conj(load(lanes.lambda, 2 * n)), DX = zero(), EX = zero(), MU = zero(), MV = zero(), MX = zero();
+    sums += blocks * next_block;
     for (Index j = blocks - 1; j >= 0; --j) {
       sums -= next_block;
       const Pair state = load(sums, x), d = load(sums, D);
@@ -296,22 +345,27 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     put(b, MU);
     put(change, add(add(C * EX, B, MV), {count * last_power.re, count * last_power.im}, MX));
   }
-  /// What later blocks send to the inputs of block j.
-  template <Index Modes>
-  void add_du(const Lanes& lanes, Index n, Index j) noexcept {
-    std::array<Pair, std::size_t(Modes)> MB;
-    for (Index m = 0; m < Modes; ++m) MB[std::size_t(m)] = load(block_sums(lanes, m) + j * next_block, x);
+  /// What later blocks send to the inputs of some blocks.
+  template <Index Modes, Index Blocks>
+  void add_du(const Lanes& lanes, Index n, Index first) noexcept {
+    std::array<std::array<Pair, std::size_t(Modes)>, std::size_t(Blocks)> MB;
+    for (Index j = 0; j < Blocks; ++j)
+      for (Index m = 0; m < Modes; ++m)
+        MB[std::size_t(j)][std::size_t(m)] = load(block_sums(lanes, m) + (first + j) * next_block, x);
     const X* const table = powers(n) + lanes.first;
     constexpr Index next_mode = (steps + 1) * 2 * group;
-    X* const dus = lanes.du + j * steps * group;
     for (Index i = 0; i < steps; ++i) {
-      X* const to = dus + (steps - 1 - i) * group;
-      Pack du = Pack::load(to);
-      for (Index m = 0; m < Modes; ++m) {
-        const Pair power = load(table + m * next_mode, 2 * i), &mode = MB[std::size_t(m)];
-        du = fma(mode.re, power.re, fnma(mode.im, power.im, du));
+      std::array<Pair, std::size_t(Modes)> power;
+      for (Index m = 0; m < Modes; ++m) power[std::size_t(m)] = load(table + m * next_mode, 2 * i);
+      for (Index j = 0; j < Blocks; ++j) {
+        X* const to = lanes.du + ((first + j + 1) * steps - 1 - i) * group;
+        Pack du = Pack::load(to);
+        for (Index m = 0; m < Modes; ++m) {
+          const Pair &by = power[std::size_t(m)], &mode = MB[std::size_t(j)][std::size_t(m)];
+          du = fma(mode.re, by.re, fnma(mode.im, by.im, du));
+        }
+        du.store(to);
       }
-      du.store(to);
     }
   }
 

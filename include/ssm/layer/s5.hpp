@@ -134,6 +134,25 @@ class S5 {
     scan(u, nullptr, y, state, how.executor, work);
   }
 
+  /// What a run leaves for the way back: the state before each of its tiles of time.
+  struct Trail {
+    Array<X> starts;  ///< real parts, imaginary parts     (tiles, 2 S)
+  };
+  /// A sequence from a state that will be gone back over: `forward_vjp` is spared one of its seven matrix products.
+  /// @param u       input            (L, H)
+  /// @param y       output           (L, H)
+  /// @param state   before step 0, becomes that after step L-1
+  /// @param trail   becomes that of this run; of a run of as many steps before, nothing is allocated
+  /// @throws        ShapeError if the sizes disagree
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
+    check(u, y, state);
+    const Index tiles = tiles_of(u.length());
+    if (trail.starts.rows() != tiles || trail.starts.columns() != 2 * modes())
+      trail.starts = Array<X>(tiles, 2 * modes());
+    auto work = workspaces(1, u.length());
+    scan(u, nullptr, y, state, this_thread(), work, trail.starts.data());
+  }
+
   /// Step by step, as `step` does.
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
     check(u, y, state);
@@ -232,7 +251,21 @@ class S5 {
   /// @throws            ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    Cotangent& cotangent) const {
-    backwards(u, {}, before, dy, dstate, du, {}, cotangent);
+    check(u, dy, before);
+    backwards(u, {}, trail_of(u, {}, before), dy, dstate, du, {}, cotangent);
+  }
+  /// Of a sequence whose run left a trail.
+  /// @param u           input                     (L, H)
+  /// @param trail       what `forward` made of it
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree, also those of the trail
+  void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                   Cotangent& cotangent) const {
+    detail::require_shape("trail (its states before each tile)", trail.starts, tiles_of(u.length()), 2 * modes());
+    backwards(u, {}, trail, dy, dstate, du, {}, cotangent);
   }
   /// Of a sequence of uneven samples.
   /// @param u            input                     (L, H)
@@ -249,7 +282,8 @@ class S5 {
     detail::require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
     if (!dintervals.empty())
       detail::require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
-    backwards(u, intervals, before, dy, dstate, du, dintervals, cotangent);
+    check(u, dy, before);
+    backwards(u, intervals, trail_of(u, intervals, before), dy, dstate, du, dintervals, cotangent);
   }
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it. A clipped real
   /// part has none.
@@ -297,12 +331,13 @@ class S5 {
   /// Workspaces for a number of threads and sequences of up to `length` steps.
   std::vector<Workspace> workspaces(Index threads, Index length) const {
     std::vector<Workspace> work;
-    for (Index i = 0; i < threads; ++i) work.emplace_back(*this, std::clamp<Index>(length, 1, tile()));
+    for (Index i = 0; i < threads; ++i) work.emplace_back(*this, steps_of_tile(length));
     return work;
   }
   /// `forward` in given workspaces, at least one for each thread: allocates nothing. Sizes must have been checked.
+  /// @param starts   where the states before each tile go, or none
   void scan(ConstSequence<T> u, const T* intervals, Sequence<T> y, State& state, Executor& executor,
-            std::span<Workspace> work) const {
+            std::span<Workspace> work, X* starts = nullptr) const {
     const Index L = u.length(), steps = work.front().states_.rows(), tiles = (L + steps - 1) / steps;
     std::atomic<Index> scanned{0};  // tiles whose scan is done: the state is that behind them
     executor.run(tiles, [&](Index i, Index worker) {
@@ -312,6 +347,7 @@ class S5 {
       for (Index done = scanned.load(std::memory_order_acquire); done < i;
            done = scanned.load(std::memory_order_acquire))
         scanned.wait(done, std::memory_order_acquire);
+      if (starts != nullptr) keep(state, starts + i * 2 * modes());
       scan_tile(count, intervals == nullptr ? nullptr : intervals + first, state, own);
       scanned.store(i + 1, std::memory_order_release);
       scanned.notify_all();
@@ -339,6 +375,12 @@ class S5 {
   /// Steps of a tile: its states stay in the second level cache.
   Index tile() const noexcept {
     return std::clamp<Index>((Index{1} << 18) / (2 * modes() * static_cast<Index>(sizeof(T))), 16, 1024);
+  }
+
+  Index steps_of_tile(Index length) const noexcept { return std::clamp<Index>(length, 1, tile()); }
+  Index tiles_of(Index length) const noexcept { return (length + steps_of_tile(length) - 1) / steps_of_tile(length); }
+  void keep(const State& state, X* start) const noexcept {
+    std::copy(state.im.begin(), state.im.end(), std::copy(state.re.begin(), state.re.end(), start));
   }
 
   /// Coefficients of modes first .. first + count - 1 for a step that takes `interval` times the layer's own.
@@ -369,13 +411,15 @@ class S5 {
         count, [keep](Index s) { return keep[s]; }, step, step + stride, v_re, v_im, x_re, x_im);
   }
 
-  void drive(ConstSequence<T> u, Workspace& work) const noexcept {  // states = u [Re B; Im B]^T
+  void drive(ConstSequence<T> u, Workspace& work) const noexcept { drive(u, work, work.states_.data()); }
+  void drive(ConstSequence<T> u, Workspace& work, T* driven) const noexcept {  // driven = u [Re B; Im B]^T
     const Index S = modes(), count = u.length();
-    std::fill_n(work.states_.data(), count * 2 * S, T(0));
-    work.in_.add_product(2 * S, count, features(), {B_.data(), 2 * S}, {u.data(), u.stride()},
-                         {work.states_.data(), 2 * S});
+    std::fill_n(driven, count * 2 * S, T(0));
+    work.in_.add_product(2 * S, count, features(), {B_.data(), 2 * S}, {u.data(), u.stride()}, {driven, 2 * S});
   }
-  void scan_tile(Index count, const T* intervals, State& state, Workspace& work) const noexcept {
+  /// @param driven   what the states are made from where it is not in their place
+  void scan_tile(Index count, const T* intervals, State& state, Workspace& work,
+                 const T* driven = nullptr) const noexcept {
     const Index S = modes();
     const X* step = step_.data();
     for (Index k = 0; k < count; ++k) {
@@ -384,6 +428,7 @@ class S5 {
         step = work.own_step_.data();
       }
       T* const v = work.states_.row(k).data();
+      if (driven != nullptr) std::copy_n(driven + k * 2 * S, 2 * S, v);
       advance_modes(S, step, S, v, v + S, state.re.data(), state.im.data());
     }
   }
@@ -394,53 +439,79 @@ class S5 {
     work.out_.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.states_.data(), 2 * S}, {y.data(), y.stride()});
   }
 
-  /// Sums of lambda conj(x_{k-1}) and of lambda conj(B u), over steps of one length.
-  struct StepSums {
-    Array<X> A_re, A_im, gain_re, gain_im;
-  };
-  /// What the sums say of Lambda and dt; returns the cotangent of the interval that the steps had in common.
-  double add_steps(double interval, const StepSums& sums, Cotangent& cotangent) const {
+  /// Rows of sums over steps of one length: of lambda conj(x_{k-1}), of lambda conj(B u); real and imaginary parts.
+  static constexpr Index step_sums = 4;
+
+  /// What the sums, which become 0, say of Lambda and dt; returns the cotangent of the interval that the steps had in
+  /// common.
+  double add_steps(double interval, Array<X>& sums, Cotangent& cotangent) const {
     double dinterval = 0;
     for (Index s = 0; s < modes(); ++s) {
-      const auto number = [s](const Array<X>& re, const Array<X>& im) {
-        return Complex<double>(static_cast<double>(re(s)), static_cast<double>(im(s)));
+      const auto number = [&](Index row) {
+        return Complex<double>(static_cast<double>(sums(row, s)), static_cast<double>(sums(row + 1, s)));
       };
-      const ModeCotangent<double> mode = step_vjp_(Lambda(s), interval * time_(0, s), number(sums.A_re, sums.A_im),
-                                                   number(sums.gain_re, sums.gain_im));
+      const ModeCotangent<double> mode = step_vjp_(Lambda(s), interval * time_(0, s), number(0), number(2));
       cotangent.Lambda(0, s) += mode.Lambda.real();
       cotangent.Lambda(1, s) += mode.Lambda.imag();
       cotangent.dt(s) += interval * mode.dt;
       dinterval += time_(0, s) * mode.dt;
     }
+    std::fill(sums.begin(), sums.end(), X(0));
     return dinterval;
   }
-  void backwards(ConstSequence<T> u, std::span<const T> intervals, const State& before, ConstSequence<T> dy,
+  /// lambda = l + what the step after sends (d); l = conj(gain) lambda, the cotangent of v = B u; d = conj(A_bar)
+  /// lambda.
+  template <class From>
+  static void retreat_modes(Index S, const X* __restrict step, const T* __restrict v, const From* __restrict before,
+                            T* __restrict l, X* __restrict d, X* __restrict sums) noexcept {
+    const X *const a = step, *const b = step + S, *const gain_re = step + 2 * S, *const gain_im = step + 3 * S,
+                   *const keep = step + 4 * S;
+    for (Index s = 0; s < S; ++s) {
+      const X re = static_cast<X>(l[s]) + d[s], im = static_cast<X>(l[S + s]) + d[S + s];
+      const X x_re = static_cast<X>(before[s]), x_im = static_cast<X>(before[S + s]);
+      const X v_re = static_cast<X>(v[s]), v_im = static_cast<X>(v[S + s]);
+      sums[s] += re * x_re + im * x_im;
+      sums[S + s] += im * x_re - re * x_im;
+      sums[2 * S + s] += re * v_re + im * v_im;
+      sums[3 * S + s] += im * v_re - re * v_im;
+      l[s] = static_cast<T>(gain_re[s] * re + gain_im[s] * im);
+      l[S + s] = static_cast<T>(gain_re[s] * im - gain_im[s] * re);
+      d[s] = keep[s] * re + (a[s] * re + b[s] * im);
+      d[S + s] = keep[s] * im + (a[s] * im - b[s] * re);
+    }
+  }
+  /// The states before each tile, made by running through all but the last.
+  Trail trail_of(ConstSequence<T> u, std::span<const T> intervals, const State& before) const {
+    const Index L = u.length(), steps = steps_of_tile(L), tiles = tiles_of(L);
+    Trail trail{Array<X>(tiles, 2 * modes())};
+    if (tiles > 0) keep(before, trail.starts.data());
+    Workspace work(*this, steps);
+    State state = before;
+    for (Index i = 1; i < tiles; ++i) {
+      drive(u.block((i - 1) * steps, steps), work);
+      scan_tile(steps, intervals.empty() ? nullptr : intervals.data() + (i - 1) * steps, state, work);
+      keep(state, trail.starts.row(i).data());
+    }
+    return trail;
+  }
+  void backwards(ConstSequence<T> u, std::span<const T> intervals, const Trail& trail, ConstSequence<T> dy,
                  State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) const {
-    check(u, dy, before);
+    check(u, dy, dstate);
     check(u, du, dstate);
-    const Index S = modes(), H = features(), L = u.length(), steps = std::clamp<Index>(L, 1, tile()),
-                tiles = (L + steps - 1) / steps;
+    const Index S = modes(), H = features(), L = u.length(), steps = steps_of_tile(L);
     using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
     using View = Eigen::Map<const Rows, 0, Eigen::OuterStride<>>;
+    using Row = Eigen::Map<Eigen::Array<T, 1, Eigen::Dynamic>>;
     const Eigen::Map<const Rows> B(B_.data(), H, 2 * S), C(C_.data(), 2 * S, H);
+    const Eigen::Map<const Eigen::Array<T, 1, Eigen::Dynamic>> D(parameters_.D.data(), H);
     Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
+    Row dD(cotangent.D.data(), H);
     Workspace work(*this, steps);
     Rows driven(steps, 2 * S), lambda(steps, 2 * S);
-    Array<X> own(coefficients, S);
-    const auto step_of = [&](Index k) -> const X* {
-      if (intervals.empty()) return step_.data();
-      make_step(static_cast<double>(intervals[static_cast<std::size_t>(k)]), 0, S, own.data());
-      return own.data();
-    };
-    std::vector<State> starts{before};
-    for (Index i = 0; i + 1 < tiles; ++i) {
-      State state = starts.back();
-      drive(u.block(i * steps, steps), work);
-      scan_tile(steps, intervals.empty() ? nullptr : intervals.data() + i * steps, state, work);
-      starts.push_back(std::move(state));
-    }
-    StepSums sums{Array<X>(S), Array<X>(S), Array<X>(S), Array<X>(S)};
-    for (Index i = tiles - 1; i >= 0; --i) {
+    Array<X> d(2, S), sums(step_sums, S);
+    keep(dstate, d.data());
+    State state = dstate;  // of a tile; its numbers are the trail's
+    for (Index i = tiles_of(L) - 1; i >= 0; --i) {
       const Index from = i * steps, count = std::min(steps, L - from);
       const auto view = [&](ConstSequence<T> all) {
         return View(all.data() + from * all.stride(), count, H, Eigen::OuterStride<>(all.stride()));
@@ -448,58 +519,41 @@ class S5 {
       const View u_tile = view(u), dy_tile = view(dy);
       Eigen::Map<Rows, 0, Eigen::OuterStride<>> du_tile(du.data() + from * du.stride(), count, H,
                                                         Eigen::OuterStride<>(du.stride()));
-      drive(u.block(from, count), work);
-      std::copy_n(work.states_.data(), count * 2 * S, driven.data());
-      const State& start = starts[static_cast<std::size_t>(i)];
-      State state = start;
-      scan_tile(count, intervals.empty() ? nullptr : intervals.data() + from, state, work);
+      drive(u.block(from, count), work, driven.data());
+      const X* const start = trail.starts.row(i).data();
+      std::copy_n(start, S, state.re.data());
+      std::copy_n(start + S, S, state.im.data());
+      scan_tile(count, intervals.empty() ? nullptr : intervals.data() + from, state, work, driven.data());
       const Eigen::Map<const Rows> x(work.states_.data(), count, 2 * S);
       dC.noalias() += x.transpose() * dy_tile;
       lambda.topRows(count).noalias() = dy_tile * C.transpose();
+      const X* step = step_.data();
       for (Index k = count - 1; k >= 0; --k) {
-        const X* const step = step_of(from + k);
-        const X *const a = step, *const b = step + S, *const gain_re = step + 2 * S, *const gain_im = step + 3 * S,
-                       *const keep = step + 4 * S;
-        T* const v = driven.data() + k * 2 * S;
-        T* const l = lambda.data() + k * 2 * S;
-        const T* const last = k > 0 ? work.states_.row(k - 1).data() : nullptr;
-        for (Index s = 0; s < S; ++s) {
-          const X re = static_cast<X>(l[s]) + dstate.re(s), im = static_cast<X>(l[S + s]) + dstate.im(s);
-          const X x_re = last != nullptr ? static_cast<X>(last[s]) : start.re(s),
-                  x_im = last != nullptr ? static_cast<X>(last[S + s]) : start.im(s);
-          const X v_re = static_cast<X>(v[s]), v_im = static_cast<X>(v[S + s]);
-          sums.A_re(s) += re * x_re + im * x_im;
-          sums.A_im(s) += im * x_re - re * x_im;
-          sums.gain_re(s) += re * v_re + im * v_im;
-          sums.gain_im(s) += im * v_re - re * v_im;
-          l[s] = static_cast<T>(gain_re[s] * re + gain_im[s] * im);  // conj(gain) lambda: the cotangent of B u
-          l[S + s] = static_cast<T>(gain_re[s] * im - gain_im[s] * re);
-          dstate.re(s) = keep[s] * re + (a[s] * re + b[s] * im);
-          dstate.im(s) = keep[s] * im + (a[s] * im - b[s] * re);
-        }
+        const auto at = static_cast<std::size_t>(from + k);
         if (!intervals.empty()) {
-          const double found =
-              add_steps(static_cast<double>(intervals[static_cast<std::size_t>(from + k)]), sums, cotangent);
-          if (!dintervals.empty()) dintervals[static_cast<std::size_t>(from + k)] += static_cast<T>(found);
-          clear(sums);
+          make_step(static_cast<double>(intervals[at]), 0, S, work.own_step_.data());
+          step = work.own_step_.data();
+        }
+        T *const v = driven.data() + k * 2 * S, *const l = lambda.data() + k * 2 * S;
+        if (k > 0)
+          retreat_modes(S, step, v, work.states_.row(k - 1).data(), l, d.data(), sums.data());
+        else
+          retreat_modes(S, step, v, start, l, d.data(), sums.data());
+        if (!intervals.empty()) {
+          const double found = add_steps(static_cast<double>(intervals[at]), sums, cotangent);
+          if (!dintervals.empty()) dintervals[at] += static_cast<T>(found);
         }
       }
-      if (intervals.empty()) {
-        add_steps(1, sums, cotangent);
-        clear(sums);
-      }
+      if (intervals.empty()) add_steps(1, sums, cotangent);
       dB.noalias() += u_tile.transpose() * lambda.topRows(count);
       du_tile.noalias() += lambda.topRows(count) * B.transpose();
-      for (Index k = 0; k < count; ++k)
-        for (Index h = 0; h < H; ++h) {
-          cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
-          du_tile(k, h) += parameters_.D(h) * dy_tile(k, h);
-        }
+      for (Index k = 0; k < count; ++k) {
+        dD += dy_tile.row(k).array() * u_tile.row(k).array();
+        du_tile.row(k).array() += D * dy_tile.row(k).array();
+      }
     }
-  }
-  static void clear(StepSums& sums) {
-    for (Array<X>* const each : {&sums.A_re, &sums.A_im, &sums.gain_re, &sums.gain_im})
-      std::fill(each->begin(), each->end(), X(0));
+    std::copy_n(d.data(), S, dstate.re.data());
+    std::copy_n(d.data() + S, S, dstate.im.data());
   }
 
   void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {

@@ -29,6 +29,17 @@ concept TrainableSSMLayer = SSMLayer<L> && std::copyable<typename L::Cotangent> 
   L::Parameters::each(gradient, [](const char*, auto&, Role) {});
 };
 
+/// A trainable layer whose forward run can leave a trail that spares the way back from making its states again:
+/// `forward(u, y, state, trail)`, then `forward_vjp(u, trail, dy, dstate, du, cotangent)`. The results are the same
+/// bits.
+template <class L>
+concept LeavesTrail = TrainableSSMLayer<L> && std::default_initializable<typename L::Trail> &&
+    requires(const L layer, typename L::Trail trail, typename L::Cotangent cotangent, typename L::State state,
+             ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
+  {layer.forward(u, y, state, trail)};
+  {layer.forward_vjp(u, trail, u, state, y, cotangent)};
+};
+
 /// Parameters of the same sizes, all numbers 0: where a gradient begins.
 template <class Parameters>
 Parameters zero(Parameters parameters) {

@@ -120,12 +120,21 @@ class Backpropagation {
  private:
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
+  struct NoTrail {};
+  static auto trail_type() {
+    if constexpr (LeavesTrail<Layer>)
+      return typename Layer::Trail{};
+    else
+      return NoTrail{};
+  }
+
   /// One sequence on its way: what the way back needs of every block.
   struct Sample {
     std::size_t number = 0;
     Example<T> example{{nullptr, 0, 0}};
     Index H = 0;
     std::vector<std::vector<T>> xs, inners, ssms, wides, masks;
+    std::vector<decltype(trail_type())> trails;
     std::vector<T> d, di;
 
     void begin(const Example<T>& next, const StackShape& shape, Random& random) {
@@ -141,6 +150,7 @@ class Backpropagation {
       fit(ssms, layers, size);
       fit(wides, layers, 2 * size);
       fit(masks, shape.dropout > 0 ? 2 * layers : 0, at(H));
+      trails.resize(layers);
       for (auto& mask : masks) draw_dropout<T>(shape.dropout, random, mask);
       d.assign(size, T(0));
       di.resize(size);
@@ -228,11 +238,20 @@ class Backpropagation {
     return total;
   }
 
+  static bool leaves_trail(const Sample& sample) { return LeavesTrail<Layer> && sample.example.intervals.empty(); }
+
   /// out = x + GLU(mix(GELU(layer(in)))), dropped out in two places.
   void body(std::size_t i, Sample& sample, Part& part, ConstSequence<T> in, Sequence<T> out) {
     const auto& block = model_->weights().blocks[i];
     const Index L = in.length(), H = in.features();
-    model_->run_layer(i, in, sample.ssm(i), sample.example.intervals);
+    if (leaves_trail(sample)) {
+      if constexpr (LeavesTrail<Layer>) {
+        auto state = model_->layers()[i].initial_state();
+        model_->layers()[i].forward(in, sample.ssm(i), state, sample.trails[i]);
+      }
+    } else {
+      model_->run_layer(i, in, sample.ssm(i), sample.example.intervals);
+    }
     const Sequence<T> active = part.room(0, L, H), x = sample.x(i);
     activate<Gelu, T>({}, all(sample.ssm(i)), all(active));
     sample.mask(2 * i, active);
@@ -256,7 +275,12 @@ class Backpropagation {
     sample.mask(2 * i, dactive);
     for (Index j = 0; j < L * H; ++j) dout.data()[j] = slope.data()[j] * dactive.data()[j];
     const Layer& layer = model_->layers()[i];
-    if (sample.example.intervals.empty()) {
+    if (leaves_trail(sample)) {
+      if constexpr (LeavesTrail<Layer>) {
+        auto nobody = layer.initial_state();
+        layer.forward_vjp(in, sample.trails[i], dout, nobody, din, part.layers[i]);
+      }
+    } else if (sample.example.intervals.empty()) {
       layer.forward_vjp(in, dout, din, part.layers[i]);
     } else {
       auto rest = layer.initial_state(), nobody = rest;
