@@ -9,8 +9,8 @@ namespace ssm::detail {
 ///     lambda_k = conj(C) dy_k + conj(A_bar) lambda_{k+1} + conj(Q_bar) ds_{k+1},    ds_k = -sum Re(conj(P_bar)
 ///     lambda_k)
 ///
-/// over a tile first, then what the coefficients get of it, mode by mode. Sums over modes run in parts that do not wait
-/// for each other.
+/// over a stretch of a few steps, then what the coefficients get of it, mode by mode, while it is near. Sums over modes
+/// run in parts that do not wait for each other.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalSteps : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
@@ -27,7 +27,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   void fit(const Recurrence& recurrence, Index tile) {
     bind(recurrence);
     room(states_, (tile + 1) * 2 * M_);
-    room(lambdas_, tile * 2 * M_);
+    room(lambdas_, stretch * 2 * M_);
     room(s_, tile * R_);
     room(ds_, tile * R_);
   }
@@ -36,20 +36,27 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
 
   /// The states at `start` move over the tile.
   void sweep(const Lanes& lanes) noexcept {
-    with_rank([&]<Index Rank>() { run<Rank>(lanes); });
-    const X* const last = states(lanes, lanes.steps);
+    with_rank([&]<Index Rank>() { run<Rank, false>(lanes); });
+    const X* const last = states(lanes, lanes.steps % 2);
     for (Index n = 0; n < M_; ++n) store(settled(load(last, 2 * n)), lanes.start + 2 * n * group);
   }
   /// A tile backwards: adds to du and sums; lambda becomes the cotangent of `start`.
   void backwards(const Lanes& lanes) noexcept {
     with_rank([&]<Index Rank>() {
-      run<Rank>(lanes);
-      run_back<Rank>(lanes);
-      for (Index n = 0; n < M_; ++n) add_sums<Rank>(lanes, n);
+      run<Rank, true>(lanes);
+      for (Index end = lanes.steps; end > 0;) {
+        const Index first = (end - 1) / stretch * stretch;
+        run_back<Rank>(lanes, first, end);
+        for (Index n = 0; n < M_; ++n) add_sums<Rank>(lanes, n, first, end);
+        end = first;
+      }
     });
+    for (Index n = 0; n < M_; ++n) store(settled(load(lanes.lambda, 2 * n)), lanes.lambda + 2 * n * group);
   }
 
  private:
+  static constexpr Index stretch = 16;  // steps whose lambdas are kept
+
   /// f.operator()<Rank>(), a rank that the compiler knows where it is 1 or 2.
   template <class F>
   void with_rank(F f) const {
@@ -82,14 +89,17 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   }
 
   X* states(const Lanes& lanes, Index k) noexcept { return states_.data() + k * 2 * M_ * group + lanes.first; }
-  X* lambdas(const Lanes& lanes, Index k) noexcept { return lambdas_.data() + k * 2 * M_ * group + lanes.first; }
+  X* lambdas(const Lanes& lanes, Index k) noexcept {
+    return lambdas_.data() + k % stretch * 2 * M_ * group + lanes.first;
+  }
   X* common(Array<X>& of, const Lanes& lanes, Index k, Index r) noexcept {
     return of.data() + (k * R_ + r) * group + lanes.first;
   }
   const X* mode(const Lanes& lanes, Index n) const noexcept { return coefficients(n) + lanes.first; }
 
-  /// The states of every step of the tile, and what the modes have in common there.
-  template <Index Rank>
+  /// The states of every step of the tile, and what the modes have in common there. Where they are not kept, two rows
+  /// of states take turns.
+  template <Index Rank, bool kept>
   void run(Lanes lanes) noexcept {
     const Index R = rank<Rank>();
     OfRanks<Rank, Parts> s;
@@ -106,8 +116,8 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       gather_s(n, part, x);
     });
     for (Index k = 0; k < lanes.steps; ++k) {
-      const X* const x = states(lanes, k);
-      X* const next = states(lanes, k + 1);
+      const X* const x = states(lanes, kept ? k : k % 2);
+      X* const next = states(lanes, kept ? k + 1 : (k + 1) % 2);
       const Pack u = Pack::load(lanes.u + k * group);
       OfRanks<Rank, Pack> now;
       for (Index r = 0; r < R; ++r) {
@@ -130,11 +140,11 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     }
   }
 
-  /// The cotangents of the states of every step, and of what the modes have in common; adds to du.
+  /// The cotangents of the states of steps first .. end - 1, and of what the modes have in common; adds to du.
   template <Index Rank>
-  void run_back(Lanes lanes) noexcept {
+  void run_back(Lanes lanes, Index first, Index end) noexcept {
     const Index R = rank<Rank>();
-    for (Index k = lanes.steps - 1; k >= 0; --k) {
+    for (Index k = end - 1; k >= first; --k) {
       const Pack dy = Pack::load(lanes.dy + k * group);
       X* const now = lambdas(lanes, k);
       Parts du;
@@ -166,18 +176,17 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
               lanes.lambda + 2 * n * group);
       }
     }
-    for (Index n = 0; n < M_; ++n) store(settled(load(lanes.lambda, 2 * n)), lanes.lambda + 2 * n * group);
   }
 
-  /// What the coefficients of a mode get of a tile.
+  /// What the coefficients of a mode get of these steps.
   template <Index Rank>
-  void add_sums(Lanes lanes, Index n) noexcept {
+  void add_sums(Lanes lanes, Index n, Index first, Index end) noexcept {
     const Index R = rank<Rank>();
-    Pair da = zero(), dB = zero(), dC = zero(), x = load(states(lanes, 0), 2 * n);
+    Pair da = zero(), dB = zero(), dC = zero(), x = load(states(lanes, first), 2 * n);
     OfRanks<Rank, Pair> dP, dQ;
     dP.fill(zero());
     dQ.fill(zero());
-    for (Index k = 0; k < lanes.steps; ++k) {
+    for (Index k = first; k < end; ++k) {
       const Pair before = x, lambda = load(lambdas(lanes, k), 2 * n);
       x = load(states(lanes, k + 1), 2 * n);
       dC = add_conj(dC, Pack::load(lanes.dy + k * group), x);
@@ -201,7 +210,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   }
 
   Array<X> states_;   // x before each of the tile's steps, and after the last
-  Array<X> lambdas_;  // their cotangents
+  Array<X> lambdas_;  // their cotangents, of a stretch
   Array<X> s_, ds_;   // what the modes have in common at each step, and its cotangent
 };
 
