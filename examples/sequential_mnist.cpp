@@ -191,7 +191,9 @@ int main(int count, char** arguments) {
     ThreadPool threads(choices.threads);
     Task task{reading_order(permuted), {}, example::read_mnist(data, "t10k"), shape, shift, threads};
     const std::filesystem::path folder = evaluate ? SSM_EXAMPLE_MODELS : out;
-    const auto path = model_path.empty() ? folder / "sequential_mnist.safetensors" : std::filesystem::path(model_path);
+    const auto path = model_path.empty() ? folder / (permuted ? "sequential_mnist_permuted.safetensors"
+                                                              : "sequential_mnist.safetensors")
+                                         : std::filesystem::path(model_path);
     const std::string pixels = permuted ? "permuted" : "in order";
     const auto load = [&](const std::filesystem::path& file) {
       std::map<std::string, std::string> said;

@@ -138,7 +138,7 @@ class S5 {
   struct Trail {
     Array<X> starts;  ///< real parts, imaginary parts     (tiles, 2 S)
   };
-  /// A sequence from a state that will be gone back over: `forward_vjp` is spared one of its seven matrix products.
+  /// A sequence from a state that will be gone back over: `forward_vjp` is spared one of its six matrix products.
   /// @param u       input            (L, H)
   /// @param y       output           (L, H)
   /// @param state   before step 0, becomes that after step L-1
@@ -347,7 +347,7 @@ class S5 {
       for (Index done = scanned.load(std::memory_order_acquire); done < i;
            done = scanned.load(std::memory_order_acquire))
         scanned.wait(done, std::memory_order_acquire);
-      if (starts != nullptr) keep(state, starts + i * 2 * modes());
+      if (starts != nullptr) keep_state(state, starts + i * 2 * modes());
       scan_tile(count, intervals == nullptr ? nullptr : intervals + first, state, own);
       scanned.store(i + 1, std::memory_order_release);
       scanned.notify_all();
@@ -379,7 +379,7 @@ class S5 {
 
   Index steps_of_tile(Index length) const noexcept { return std::clamp<Index>(length, 1, tile()); }
   Index tiles_of(Index length) const noexcept { return (length + steps_of_tile(length) - 1) / steps_of_tile(length); }
-  void keep(const State& state, X* start) const noexcept {
+  void keep_state(const State& state, X* start) const noexcept {
     std::copy(state.im.begin(), state.im.end(), std::copy(state.re.begin(), state.re.end(), start));
   }
 
@@ -484,13 +484,13 @@ class S5 {
   Trail trail_of(ConstSequence<T> u, std::span<const T> intervals, const State& before) const {
     const Index L = u.length(), steps = steps_of_tile(L), tiles = tiles_of(L);
     Trail trail{Array<X>(tiles, 2 * modes())};
-    if (tiles > 0) keep(before, trail.starts.data());
+    if (tiles > 0) keep_state(before, trail.starts.data());
     Workspace work(*this, steps);
     State state = before;
     for (Index i = 1; i < tiles; ++i) {
       drive(u.block((i - 1) * steps, steps), work);
       scan_tile(steps, intervals.empty() ? nullptr : intervals.data() + (i - 1) * steps, state, work);
-      keep(state, trail.starts.row(i).data());
+      keep_state(state, trail.starts.row(i).data());
     }
     return trail;
   }
@@ -509,7 +509,7 @@ class S5 {
     Workspace work(*this, steps);
     Rows driven(steps, 2 * S), lambda(steps, 2 * S);
     Array<X> d(2, S), sums(step_sums, S);
-    keep(dstate, d.data());
+    keep_state(dstate, d.data());
     State state = dstate;  // of a tile; its numbers are the trail's
     for (Index i = tiles_of(L) - 1; i >= 0; --i) {
       const Index from = i * steps, count = std::min(steps, L - from);
