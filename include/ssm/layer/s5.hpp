@@ -334,8 +334,8 @@ class S5 {
     for (Index i = 0; i < threads; ++i) work.emplace_back(*this, steps_of_tile(length));
     return work;
   }
-  /// `forward` in given workspaces, at least one for each thread: allocates nothing. Sizes must have been checked.
-  /// @param starts   where the states before each tile go, or none
+  /// `forward` in given workspaces, at least one for each thread: allocates nothing. Sizes must have been checked. The
+  /// states before each tile go to `starts`, if there is one.
   void scan(ConstSequence<T> u, const T* intervals, Sequence<T> y, State& state, Executor& executor,
             std::span<Workspace> work, X* starts = nullptr) const {
     const Index L = u.length(), steps = work.front().states_.rows(), tiles = (L + steps - 1) / steps;
