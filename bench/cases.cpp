@@ -131,16 +131,9 @@ Built gradients(const Shape& s, const Stored& stored) {
             const ssm::ConstBatch<float> dy(w->data(), x->B, x->L, x->H);
             const ssm::Batch<float> to(du->data(), x->B, x->L, x->H);
             for (Index b = 0; b < x->B; ++b) {
-              auto state = layer.initial_state();
-              if constexpr (ssm::LeavesTrail<Layer>) {
-                typename Layer::Trail trail;
-                auto nobody = state;
-                layer.forward(x->in()[b], x->out()[b], state, trail);
-                layer.forward_vjp(x->in()[b], trail, dy[b], nobody, to[b], cotangent);
-              } else {
-                layer.forward(x->in()[b], x->out()[b], state);
-                layer.forward_vjp(x->in()[b], dy[b], to[b], cotangent);
-              }
+              ssm::TrailOf<Layer> trail;
+              ssm::forward_from_rest(layer, x->in()[b], x->out()[b], trail);
+              ssm::forward_from_rest_vjp(layer, x->in()[b], trail, dy[b], to[b], cotangent);
             }
             layer.parameters_vjp(cotangent, gradient);
             benchmark::DoNotOptimize(gradient.D.data());

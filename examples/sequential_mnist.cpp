@@ -204,7 +204,8 @@ int main(int count, char** arguments) {
       return model;
     };
     if (evaluate) {
-      std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(load(path)) << '\n';
+      const Model model = load(path);
+      std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << '\n';
       return;
     }
     task.learnt = example::read_mnist(data, "train");

@@ -59,6 +59,7 @@
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
+#include "ssm/layer/s5_adjoint.hpp"
 #include "ssm/layer/s5_parameters.hpp"
 #include "ssm/layer/snapshots.hpp"
 #include "ssm/layer/state.hpp"

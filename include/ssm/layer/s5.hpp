@@ -7,6 +7,7 @@
 #include "ssm/layer/concept.hpp"
 #include "ssm/layer/cost.hpp"
 #include "ssm/layer/mode.hpp"
+#include "ssm/layer/s5_adjoint.hpp"
 #include "ssm/layer/s5_parameters.hpp"
 #include "ssm/layer/state.hpp"
 #include "ssm/scan/sequential.hpp"
@@ -142,7 +143,7 @@ class S5 {
   /// @param u       input            (L, H)
   /// @param y       output           (L, H)
   /// @param state   before step 0, becomes that after step L-1
-  /// @param trail   becomes that of this run; of a run of as many steps before, nothing is allocated
+  /// @param trail   becomes that of this run, in the memory of one before of as many steps
   /// @throws        ShapeError if the sizes disagree
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
     check(u, y, state);
@@ -252,7 +253,8 @@ class S5 {
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    Cotangent& cotangent) const {
     check(u, dy, before);
-    backwards(u, {}, trail_of(u, {}, before), dy, dstate, du, {}, cotangent);
+    Adjoint adjoint(*this, u, {});
+    adjoint(adjoint.trail(before), dy, dstate, du, {}, cotangent);
   }
   /// Of a sequence whose run left a trail.
   /// @param u           input                     (L, H)
@@ -265,7 +267,7 @@ class S5 {
   void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    Cotangent& cotangent) const {
     detail::require_shape("trail (its states before each tile)", trail.starts, tiles_of(u.length()), 2 * modes());
-    backwards(u, {}, trail, dy, dstate, du, {}, cotangent);
+    Adjoint(*this, u, {})(trail, dy, dstate, du, {}, cotangent);
   }
   /// Of a sequence of uneven samples.
   /// @param u            input                     (L, H)
@@ -283,7 +285,8 @@ class S5 {
     if (!dintervals.empty())
       detail::require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
     check(u, dy, before);
-    backwards(u, intervals, trail_of(u, intervals, before), dy, dstate, du, dintervals, cotangent);
+    Adjoint adjoint(*this, u, intervals);
+    adjoint(adjoint.trail(before), dy, dstate, du, dintervals, cotangent);
   }
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it. A clipped real
   /// part has none.
@@ -324,6 +327,7 @@ class S5 {
 
    private:
     friend class S5;
+    friend class detail::S5Adjoint<T, P, X>;
     Array<T> states_;    // (tile, 2 S)
     Array<X> own_step_;  // of a step with its own interval
     Gemm<T> in_, out_;
@@ -343,7 +347,7 @@ class S5 {
     executor.run(tiles, [&](Index i, Index worker) {
       const Index first = i * steps, count = std::min(steps, L - first);
       Workspace& own = work[static_cast<std::size_t>(worker)];
-      drive(u.block(first, count), own);
+      drive(u.block(first, count), own, own.states_.data());
       for (Index done = scanned.load(std::memory_order_acquire); done < i;
            done = scanned.load(std::memory_order_acquire))
         scanned.wait(done, std::memory_order_acquire);
@@ -367,6 +371,9 @@ class S5 {
   }
 
  private:
+  using Adjoint = detail::S5Adjoint<T, P, X>;
+  friend Adjoint;
+
   // rows of a step's coefficients, and of the times they are made from (dt, Re Lambda, Im Lambda)
   static constexpr Index coefficients = 5;  // change_re, change_im, gain_re, gain_im, keep
   static constexpr Index stack_modes = 64;  // modes that `step` takes at a time
@@ -411,7 +418,6 @@ class S5 {
         count, [keep](Index s) { return keep[s]; }, step, step + stride, v_re, v_im, x_re, x_im);
   }
 
-  void drive(ConstSequence<T> u, Workspace& work) const noexcept { drive(u, work, work.states_.data()); }
   void drive(ConstSequence<T> u, Workspace& work, T* driven) const noexcept {  // driven = u [Re B; Im B]^T
     const Index S = modes(), count = u.length();
     std::fill_n(driven, count * 2 * S, T(0));
@@ -437,123 +443,6 @@ class S5 {
     for (Index k = 0; k < u.length(); ++k)
       for (Index h = 0; h < H; ++h) y(k, h) = parameters_.D(h) * u(k, h);
     work.out_.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.states_.data(), 2 * S}, {y.data(), y.stride()});
-  }
-
-  /// Rows of sums over steps of one length: of lambda conj(x_{k-1}), of lambda conj(B u); real and imaginary parts.
-  static constexpr Index step_sums = 4;
-
-  /// What the sums, which become 0, say of Lambda and dt; returns the cotangent of the interval that the steps had in
-  /// common.
-  double add_steps(double interval, Array<X>& sums, Cotangent& cotangent) const {
-    double dinterval = 0;
-    for (Index s = 0; s < modes(); ++s) {
-      const auto number = [&](Index row) {
-        return Complex<double>(static_cast<double>(sums(row, s)), static_cast<double>(sums(row + 1, s)));
-      };
-      const ModeCotangent<double> mode = step_vjp_(Lambda(s), interval * time_(0, s), number(0), number(2));
-      cotangent.Lambda(0, s) += mode.Lambda.real();
-      cotangent.Lambda(1, s) += mode.Lambda.imag();
-      cotangent.dt(s) += interval * mode.dt;
-      dinterval += time_(0, s) * mode.dt;
-    }
-    std::fill(sums.begin(), sums.end(), X(0));
-    return dinterval;
-  }
-  /// lambda = l + what the step after sends (d); l = conj(gain) lambda, the cotangent of v = B u; d = conj(A_bar)
-  /// lambda.
-  template <class From>
-  static void retreat_modes(Index S, const X* __restrict step, const T* __restrict v, const From* __restrict before,
-                            T* __restrict l, X* __restrict d, X* __restrict sums) noexcept {
-    const X *const a = step, *const b = step + S, *const gain_re = step + 2 * S, *const gain_im = step + 3 * S,
-                   *const keep = step + 4 * S;
-    for (Index s = 0; s < S; ++s) {
-      const X re = static_cast<X>(l[s]) + d[s], im = static_cast<X>(l[S + s]) + d[S + s];
-      const X x_re = static_cast<X>(before[s]), x_im = static_cast<X>(before[S + s]);
-      const X v_re = static_cast<X>(v[s]), v_im = static_cast<X>(v[S + s]);
-      sums[s] += re * x_re + im * x_im;
-      sums[S + s] += im * x_re - re * x_im;
-      sums[2 * S + s] += re * v_re + im * v_im;
-      sums[3 * S + s] += im * v_re - re * v_im;
-      l[s] = static_cast<T>(gain_re[s] * re + gain_im[s] * im);
-      l[S + s] = static_cast<T>(gain_re[s] * im - gain_im[s] * re);
-      d[s] = keep[s] * re + (a[s] * re + b[s] * im);
-      d[S + s] = keep[s] * im + (a[s] * im - b[s] * re);
-    }
-  }
-  /// The states before each tile, made by running through all but the last.
-  Trail trail_of(ConstSequence<T> u, std::span<const T> intervals, const State& before) const {
-    const Index L = u.length(), steps = steps_of_tile(L), tiles = tiles_of(L);
-    Trail trail{Array<X>(tiles, 2 * modes())};
-    if (tiles > 0) keep_state(before, trail.starts.data());
-    Workspace work(*this, steps);
-    State state = before;
-    for (Index i = 1; i < tiles; ++i) {
-      drive(u.block((i - 1) * steps, steps), work);
-      scan_tile(steps, intervals.empty() ? nullptr : intervals.data() + (i - 1) * steps, state, work);
-      keep_state(state, trail.starts.row(i).data());
-    }
-    return trail;
-  }
-  void backwards(ConstSequence<T> u, std::span<const T> intervals, const Trail& trail, ConstSequence<T> dy,
-                 State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) const {
-    check(u, dy, dstate);
-    check(u, du, dstate);
-    const Index S = modes(), H = features(), L = u.length(), steps = steps_of_tile(L);
-    using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    using View = Eigen::Map<const Rows, 0, Eigen::OuterStride<>>;
-    using Row = Eigen::Map<Eigen::Array<T, 1, Eigen::Dynamic>>;
-    const Eigen::Map<const Rows> B(B_.data(), H, 2 * S), C(C_.data(), 2 * S, H);
-    const Eigen::Map<const Eigen::Array<T, 1, Eigen::Dynamic>> D(parameters_.D.data(), H);
-    Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
-    Row dD(cotangent.D.data(), H);
-    Workspace work(*this, steps);
-    Rows driven(steps, 2 * S), lambda(steps, 2 * S);
-    Array<X> d(2, S), sums(step_sums, S);
-    keep_state(dstate, d.data());
-    State state = dstate;  // of a tile; its numbers are the trail's
-    for (Index i = tiles_of(L) - 1; i >= 0; --i) {
-      const Index from = i * steps, count = std::min(steps, L - from);
-      const auto view = [&](ConstSequence<T> all) {
-        return View(all.data() + from * all.stride(), count, H, Eigen::OuterStride<>(all.stride()));
-      };
-      const View u_tile = view(u), dy_tile = view(dy);
-      Eigen::Map<Rows, 0, Eigen::OuterStride<>> du_tile(du.data() + from * du.stride(), count, H,
-                                                        Eigen::OuterStride<>(du.stride()));
-      drive(u.block(from, count), work, driven.data());
-      const X* const start = trail.starts.row(i).data();
-      std::copy_n(start, S, state.re.data());
-      std::copy_n(start + S, S, state.im.data());
-      scan_tile(count, intervals.empty() ? nullptr : intervals.data() + from, state, work, driven.data());
-      const Eigen::Map<const Rows> x(work.states_.data(), count, 2 * S);
-      dC.noalias() += x.transpose() * dy_tile;
-      lambda.topRows(count).noalias() = dy_tile * C.transpose();
-      const X* step = step_.data();
-      for (Index k = count - 1; k >= 0; --k) {
-        const auto at = static_cast<std::size_t>(from + k);
-        if (!intervals.empty()) {
-          make_step(static_cast<double>(intervals[at]), 0, S, work.own_step_.data());
-          step = work.own_step_.data();
-        }
-        T *const v = driven.data() + k * 2 * S, *const l = lambda.data() + k * 2 * S;
-        if (k > 0)
-          retreat_modes(S, step, v, work.states_.row(k - 1).data(), l, d.data(), sums.data());
-        else
-          retreat_modes(S, step, v, start, l, d.data(), sums.data());
-        if (!intervals.empty()) {
-          const double found = add_steps(static_cast<double>(intervals[at]), sums, cotangent);
-          if (!dintervals.empty()) dintervals[at] += static_cast<T>(found);
-        }
-      }
-      if (intervals.empty()) add_steps(1, sums, cotangent);
-      dB.noalias() += u_tile.transpose() * lambda.topRows(count);
-      du_tile.noalias() += lambda.topRows(count) * B.transpose();
-      for (Index k = 0; k < count; ++k) {
-        dD += dy_tile.row(k).array() * u_tile.row(k).array();
-        du_tile.row(k).array() += D * dy_tile.row(k).array();
-      }
-    }
-    std::copy_n(d.data(), S, dstate.re.data());
-    std::copy_n(d.data() + S, S, dstate.im.data());
   }
 
   void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {

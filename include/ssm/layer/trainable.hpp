@@ -40,6 +40,56 @@ concept LeavesTrail = TrainableSSMLayer<L> && std::default_initializable<typenam
   {layer.forward_vjp(u, trail, u, state, y, cotangent)};
 };
 
+namespace detail {
+template <class Layer>
+struct TrailOf {
+  struct type {};
+};
+template <LeavesTrail Layer>
+struct TrailOf<Layer> {
+  using type = typename Layer::Trail;
+};
+}  // namespace detail
+/// A layer's Trail, or nothing where it leaves none.
+template <TrainableSSMLayer Layer>
+using TrailOf = typename detail::TrailOf<Layer>::type;
+
+/// A sequence from rest that will be gone back over.
+///
+/// @param u       input                                   (L, H)
+/// @param y       output                                  (L, H)
+/// @param trail   what the way back will want besides u
+/// @throws        ShapeError if the sizes disagree
+template <TrainableSSMLayer Layer>
+void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar> u, Sequence<typename Layer::Scalar> y,
+                       [[maybe_unused]] TrailOf<Layer>& trail) {
+  auto state = layer.initial_state();
+  if constexpr (LeavesTrail<Layer>)
+    layer.forward(u, y, state, trail);
+  else
+    layer.forward(u, y, state);
+}
+
+/// Its derivatives; nobody used the final state.
+///
+/// @param u           input                     (L, H)
+/// @param trail       what the way there left
+/// @param dy          cotangent of the output   (L, H)
+/// @param du          += cotangent of u         (L, H)
+/// @param cotangent   += that of the layer's discrete numbers
+/// @throws            ShapeError if the sizes disagree
+template <TrainableSSMLayer Layer>
+void forward_from_rest_vjp(const Layer& layer, ConstSequence<typename Layer::Scalar> u,
+                           [[maybe_unused]] const TrailOf<Layer>& trail, ConstSequence<typename Layer::Scalar> dy,
+                           Sequence<typename Layer::Scalar> du, typename Layer::Cotangent& cotangent) {
+  if constexpr (LeavesTrail<Layer>) {
+    auto nobody = layer.initial_state();
+    layer.forward_vjp(u, trail, dy, nobody, du, cotangent);
+  } else {
+    layer.forward_vjp(u, dy, du, cotangent);
+  }
+}
+
 /// Parameters of the same sizes, all numbers 0: where a gradient begins.
 template <class Parameters>
 Parameters zero(Parameters parameters) {

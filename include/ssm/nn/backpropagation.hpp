@@ -120,21 +120,13 @@ class Backpropagation {
  private:
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-  struct NoTrail {};
-  static auto trail_type() {
-    if constexpr (LeavesTrail<Layer>)
-      return typename Layer::Trail{};
-    else
-      return NoTrail{};
-  }
-
   /// One sequence on its way: what the way back needs of every block.
   struct Sample {
     std::size_t number = 0;
     Example<T> example{{nullptr, 0, 0}};
     Index H = 0;
     std::vector<std::vector<T>> xs, inners, ssms, wides, masks;
-    std::vector<decltype(trail_type())> trails;
+    std::vector<TrailOf<Layer>> trails;
     std::vector<T> d, di;
 
     void begin(const Example<T>& next, const StackShape& shape, Random& random) {
@@ -238,20 +230,14 @@ class Backpropagation {
     return total;
   }
 
-  static bool leaves_trail(const Sample& sample) { return LeavesTrail<Layer> && sample.example.intervals.empty(); }
-
   /// out = x + GLU(mix(GELU(layer(in)))), dropped out in two places.
   void body(std::size_t i, Sample& sample, Part& part, ConstSequence<T> in, Sequence<T> out) {
     const auto& block = model_->weights().blocks[i];
     const Index L = in.length(), H = in.features();
-    if (leaves_trail(sample)) {
-      if constexpr (LeavesTrail<Layer>) {
-        auto state = model_->layers()[i].initial_state();
-        model_->layers()[i].forward(in, sample.ssm(i), state, sample.trails[i]);
-      }
-    } else {
+    if (sample.example.intervals.empty())
+      forward_from_rest(model_->layers()[i], in, sample.ssm(i), sample.trails[i]);
+    else
       model_->run_layer(i, in, sample.ssm(i), sample.example.intervals);
-    }
     const Sequence<T> active = part.room(0, L, H), x = sample.x(i);
     activate<Gelu, T>({}, all(sample.ssm(i)), all(active));
     sample.mask(2 * i, active);
@@ -275,13 +261,8 @@ class Backpropagation {
     sample.mask(2 * i, dactive);
     for (Index j = 0; j < L * H; ++j) dout.data()[j] = slope.data()[j] * dactive.data()[j];
     const Layer& layer = model_->layers()[i];
-    if (leaves_trail(sample)) {
-      if constexpr (LeavesTrail<Layer>) {
-        auto nobody = layer.initial_state();
-        layer.forward_vjp(in, sample.trails[i], dout, nobody, din, part.layers[i]);
-      }
-    } else if (sample.example.intervals.empty()) {
-      layer.forward_vjp(in, dout, din, part.layers[i]);
+    if (sample.example.intervals.empty()) {
+      forward_from_rest_vjp(layer, in, sample.trails[i], dout, din, part.layers[i]);
     } else {
       auto rest = layer.initial_state(), nobody = rest;
       if constexpr (requires {

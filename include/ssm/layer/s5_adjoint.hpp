@@ -1,0 +1,176 @@
+#pragma once
+
+#include "ssm/core/array.hpp"
+#include "ssm/core/sequence.hpp"
+#include "ssm/discretize/mode.hpp"
+
+#include <Eigen/Core>
+
+#include <span>
+
+namespace ssm {
+
+template <std::floating_point T, Index P, std::floating_point X>
+class S5;
+
+namespace detail {
+
+/// One sequence of S5 backwards, tile by tile. With x_k = A_bar_k x_{k-1} + gain_k v_k, v_k = B u_k:
+///
+///     lambda_k = C^H dy_k + conj(A_bar_{k+1}) lambda_{k+1},    dv_k = conj(gain_k) lambda_k
+///     dA_bar_k = lambda_k conj(x_{k-1}),                       dgain_k = lambda_k conj(v_k)
+///     du_k = Re(B^H dv_k) + D dy_k,    dB = sum dv_k u_k,      dC = sum dy_k conj(x_k)
+///
+/// Sums over features and over time are matrix products on stacked parts, as forwards.
+template <std::floating_point T, Index P, std::floating_point X>
+class S5Adjoint {
+  using Layer = S5<T, P, X>;
+  using State = typename Layer::State;
+  using Trail = typename Layer::Trail;
+  using Cotangent = typename Layer::Cotangent;
+  using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using Row = Eigen::Array<T, 1, Eigen::Dynamic>;
+  using Stride = Eigen::OuterStride<>;
+
+ public:
+  /// @param intervals   of uneven samples, or empty; sizes must have been checked
+  S5Adjoint(const Layer& layer, ConstSequence<T> u, std::span<const T> intervals)
+      : layer_(layer),
+        u_(u),
+        intervals_(intervals),
+        steps_(layer.steps_of_tile(u.length())),
+        tiles_(layer.tiles_of(u.length())),
+        work_(layer, steps_) {}
+
+  /// The states before each tile, made by running through all but the last.
+  Trail trail(const State& before) {
+    Trail trail{Array<X>(tiles_, 2 * layer_.modes())};
+    State state = before;
+    for (Index i = 0; i < tiles_; ++i) {
+      layer_.keep_state(state, trail.starts.row(i).data());
+      if (i + 1 < tiles_) {
+        layer_.drive(u_.block(i * steps_, steps_), work_, work_.states_.data());
+        layer_.scan_tile(steps_, intervals_of(i), state, work_);
+      }
+    }
+    return trail;
+  }
+
+  /// See S5::forward_vjp.
+  void operator()(const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du, std::span<T> dintervals,
+                  Cotangent& cotangent) {
+    layer_.check(u_, dy, dstate);
+    layer_.check(u_, du, dstate);
+    const Index S = layer_.modes(), H = layer_.features(), L = u_.length();
+    const Eigen::Map<const Rows> B(layer_.B_.data(), H, 2 * S), C(layer_.C_.data(), 2 * S, H);
+    const Eigen::Map<const Row> D(layer_.parameters_.D.data(), H);
+    Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
+    Eigen::Map<Row> dD(cotangent.D.data(), H);
+    Rows driven(steps_, 2 * S), lambda(steps_, 2 * S);
+    Array<X> d(2, S), sums(step_sums, S);
+    layer_.keep_state(dstate, d.data());
+    State state = dstate;  // of a tile; its numbers are the trail's
+    for (Index i = tiles_ - 1; i >= 0; --i) {
+      const Index from = i * steps_, count = std::min(steps_, L - from);
+      const auto u_tile = rows(u_.block(from, count)), dy_tile = rows(dy.block(from, count));
+      auto du_tile = rows(du.block(from, count));
+      layer_.drive(u_.block(from, count), work_, driven.data());
+      const X* const start = trail.starts.row(i).data();
+      std::copy_n(start, S, state.re.data());
+      std::copy_n(start + S, S, state.im.data());
+      layer_.scan_tile(count, intervals_of(i), state, work_, driven.data());
+      const Eigen::Map<const Rows> x(work_.states_.data(), count, 2 * S);
+      dC.noalias() += x.transpose() * dy_tile;
+      lambda.topRows(count).noalias() = dy_tile * C.transpose();
+      const X* step = layer_.step_.data();
+      for (Index k = count - 1; k >= 0; --k) {
+        const auto at = static_cast<std::size_t>(from + k);
+        if (!intervals_.empty()) {
+          layer_.make_step(static_cast<double>(intervals_[at]), 0, S, work_.own_step_.data());
+          step = work_.own_step_.data();
+        }
+        T *const v = driven.data() + k * 2 * S, *const l = lambda.data() + k * 2 * S;
+        if (k > 0)
+          retreat_modes(S, step, v, work_.states_.row(k - 1).data(), l, d.data(), sums.data());
+        else
+          retreat_modes(S, step, v, start, l, d.data(), sums.data());
+        if (!intervals_.empty()) {
+          const double found = add_steps(static_cast<double>(intervals_[at]), sums, cotangent);
+          if (!dintervals.empty()) dintervals[at] += static_cast<T>(found);
+        }
+      }
+      if (intervals_.empty()) add_steps(1, sums, cotangent);
+      dB.noalias() += u_tile.transpose() * lambda.topRows(count);
+      du_tile.noalias() += lambda.topRows(count) * B.transpose();
+      for (Index k = 0; k < count; ++k) {
+        dD += dy_tile.row(k).array() * u_tile.row(k).array();
+        du_tile.row(k).array() += D * dy_tile.row(k).array();
+      }
+    }
+    std::copy_n(d.data(), S, dstate.re.data());
+    std::copy_n(d.data() + S, S, dstate.im.data());
+  }
+
+ private:
+  static Eigen::Map<const Rows, 0, Stride> rows(ConstSequence<T> of) {
+    return {of.data(), of.length(), of.features(), Stride(of.stride())};
+  }
+  static Eigen::Map<Rows, 0, Stride> rows(Sequence<T> of) {
+    return {of.data(), of.length(), of.features(), Stride(of.stride())};
+  }
+  const T* intervals_of(Index tile) const noexcept {
+    return intervals_.empty() ? nullptr : intervals_.data() + tile * steps_;
+  }
+
+  /// Rows of sums over steps of one length: of lambda conj(x_{k-1}), of lambda conj(B u); real and imaginary parts.
+  static constexpr Index step_sums = 4;
+
+  /// What the sums, which become 0, say of Lambda and dt; returns the cotangent of the interval that the steps had in
+  /// common.
+  double add_steps(double interval, Array<X>& sums, Cotangent& cotangent) const {
+    double dinterval = 0;
+    for (Index s = 0; s < layer_.modes(); ++s) {
+      const auto number = [&](Index row) {
+        return Complex<double>(static_cast<double>(sums(row, s)), static_cast<double>(sums(row + 1, s)));
+      };
+      const ModeCotangent<double> mode =
+          layer_.step_vjp_(layer_.Lambda(s), interval * layer_.time_(0, s), number(0), number(2));
+      cotangent.Lambda(0, s) += mode.Lambda.real();
+      cotangent.Lambda(1, s) += mode.Lambda.imag();
+      cotangent.dt(s) += interval * mode.dt;
+      dinterval += layer_.time_(0, s) * mode.dt;
+    }
+    std::fill(sums.begin(), sums.end(), X(0));
+    return dinterval;
+  }
+  /// lambda = l + what the step after sends (d); l = conj(gain) lambda, the cotangent of v = B u; d = conj(A_bar)
+  /// lambda.
+  template <class From>
+  static void retreat_modes(Index S, const X* __restrict step, const T* __restrict v, const From* __restrict before,
+                            T* __restrict l, X* __restrict d, X* __restrict sums) noexcept {
+    const X *const a = step, *const b = step + S, *const gain_re = step + 2 * S, *const gain_im = step + 3 * S,
+                   *const keep = step + 4 * S;
+    for (Index s = 0; s < S; ++s) {
+      const X re = static_cast<X>(l[s]) + d[s], im = static_cast<X>(l[S + s]) + d[S + s];
+      const X x_re = static_cast<X>(before[s]), x_im = static_cast<X>(before[S + s]);
+      const X v_re = static_cast<X>(v[s]), v_im = static_cast<X>(v[S + s]);
+      sums[s] += re * x_re + im * x_im;
+      sums[S + s] += im * x_re - re * x_im;
+      sums[2 * S + s] += re * v_re + im * v_im;
+      sums[3 * S + s] += im * v_re - re * v_im;
+      l[s] = static_cast<T>(gain_re[s] * re + gain_im[s] * im);
+      l[S + s] = static_cast<T>(gain_re[s] * im - gain_im[s] * re);
+      d[s] = keep[s] * re + (a[s] * re + b[s] * im);
+      d[S + s] = keep[s] * im + (a[s] * im - b[s] * re);
+    }
+  }
+
+  const Layer& layer_;
+  ConstSequence<T> u_;
+  std::span<const T> intervals_;
+  Index steps_, tiles_;
+  typename Layer::Workspace work_;
+};
+
+}  // namespace detail
+}  // namespace ssm
