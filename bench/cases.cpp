@@ -123,6 +123,10 @@ Built gradients(const Shape& s, const Stored& stored) {
   const auto x = signals(s);
   const auto w = std::make_shared<Rows>(noise(x->B * x->L, x->H));
   const auto du = std::make_shared<Rows>(Rows::Zero(x->B * x->L, x->H));
+  double bytes = 0;  // of the parameters' gradient
+  Stored sizes = stored;
+  Stored::each(sizes,
+               [&](const char*, auto& array, ssm::Role) { bytes += static_cast<double>(array.values().size_bytes()); });
   return {[=] {
             const Layer layer(stored);
             auto gradient = ssm::zero(stored);
@@ -140,7 +144,7 @@ Built gradients(const Shape& s, const Stored& stored) {
           },
           0,
           {},
-          0,
+          bytes,
           du.get()};
 }
 /// One AdamW step of a deep classifier, as the peer has it.
@@ -463,9 +467,10 @@ int work(const std::string& name, const std::string& shape, Index threads) {
   ssm::ThreadPool pool(threads);
   const Built built = found->second.build(Shape(shape), pool);
   malloc_trim(0);
-  const double before = status_mib("VmRSS:");
+  const double before = status_mib("VmRSS:"), code = status_mib("RssFile:");
   std::ofstream("/proc/self/clear_refs") << 5;
-  const double first = seconds(built.run, 1), peak = status_mib("VmHWM:") - before;
+  const double first = seconds(built.run, 1);
+  const double peak = status_mib("VmHWM:") - before - (status_mib("RssFile:") - code);  // without code that is read in
   const std::string bits = bits_of(built.y);
   double second = first;
   std::size_t allocations = 0;

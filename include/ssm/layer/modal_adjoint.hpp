@@ -11,11 +11,13 @@ namespace ssm::detail {
 struct ModalCotangent {
   Array<double> coefficients;  ///< of change, B_bar, C, P_bar, Q_bar   (groups, M (6 + 4 R), lanes)
   Array<double> D;             ///< of D                                (groups, lanes)
+  Array<double> kappa;         ///< sums of dy_(m+i) u_m within blocks, see ModalBlocks    (groups, T, lanes)
 
   /// Of other sequences, added.
   ModalCotangent& operator+=(const ModalCotangent& other) {
     add(coefficients, other.coefficients);
     add(D, other.D);
+    add(kappa, other.kappa);
     return *this;
   }
 };
@@ -38,10 +40,14 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   static constexpr Index pack = Pack::size;
 
  public:
+  /// Steps of a tile.
+  static Index tile(const Recurrence& recurrence, Index length) noexcept {
+    return recurrence.rank() == 0 ? std::clamp<Index>(length, 1, 2048) : std::clamp<Index>(settled(length), 64, 256);
+  }
   /// Makes room for a sequence of so many steps, where there is not enough.
   void fit(const Recurrence& recurrence, Index length) {
     bind(recurrence);
-    tile_ = R_ == 0 ? std::clamp<Index>(length, 1, 1024) : std::clamp<Index>(settled(length), 64, 256);
+    tile_ = tile(recurrence, length);
     room(u_, tile_);
     room(dy_, tile_);
     room(du_, tile_);
@@ -53,29 +59,29 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   }
 
   /// Features first .. first + count - 1, count being u's: a group or what is left of one.
-  /// @param before   state before step 0, or none: rest
+  /// @param starts   states before each tile, or before the first alone, or none: from rest
   /// @param after    cotangent of the state after the last step, becomes that of the state before the first; or none
-  void operator()(Index first, ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, const ModalState<X>* before,
-                  ModalState<X>* after, ModalCotangent& cotangent) {
+  void operator()(Index first, ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du,
+                  std::span<const ModalState<X>> starts, ModalState<X>* after, ModalCotangent& cotangent) {
     const Index which = first / group, L = u.length(), tiles = (L + tile_ - 1) / tile_, size = 2 * M_ * group,
                 numbers = M_ * rows_ * group;  // buffers may be larger: of a layer before
     if (L == 0) return;                        // the cotangent after no step is that before it
-    X* const starts = starts_.data();
-    std::fill_n(starts, size, X(0));
-    if (before != nullptr) std::copy_n(before->group(which), size, starts);
+    for (Index i = 0; i < std::ssize(starts); ++i)
+      std::copy_n(starts[static_cast<std::size_t>(i)].group(which), size, starts_.data() + i * size);
+    if (starts.empty()) std::fill_n(starts_.data(), size, X(0));
     std::fill_n(lambda_.data(), size, X(0));
     if (after != nullptr) std::copy_n(after->group(which), size, lambda_.data());
     std::fill_n(totals_.data(), numbers, 0.0);
     const bool apart = R_ == 0;  // no low-rank part joins the modes
     apart ? blocks_.prepare(which) : steps_.prepare(which);
-    for (Index i = 0; i + 1 < tiles; ++i) {
+    for (Index i = 0; i + 1 < tiles && std::ssize(starts) < tiles; ++i) {
       gather(u.block(i * tile_, tile_), u_);
-      std::copy_n(starts + i * size, size, starts + (i + 1) * size);
+      std::copy_n(starts_.data() + i * size, size, starts_.data() + (i + 1) * size);
       if (apart)
-        blocks_.sweep(view(0, i + 1, tile_), [&, next = u.block((i + 1) * tile_, std::min(tile_, L - (i + 1) * tile_))](
-                                                 Index part, Index parts) { prefetch(next, part, parts); });
+        blocks_.sweep(view(i + 1, tile_), [&, next = u.block((i + 1) * tile_, std::min(tile_, L - (i + 1) * tile_))](
+                                              Index part, Index parts) { prefetch(next, part, parts); });
       else
-        for (Index lane = 0; lane < group; lane += pack) steps_.sweep(view(lane, i + 1, tile_));
+        for (Index lane = 0; lane < group; lane += pack) steps_.sweep(view(i + 1, tile_).from(lane));
     }
     for (Index i = tiles - 1; i >= 0; --i) {
       const Index from = i * tile_, steps = std::min(tile_, L - from);
@@ -84,13 +90,14 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
       direct(which, steps, cotangent);
       std::fill_n(sums_.data(), numbers, X(0));
       if (apart)
-        blocks_.backwards(view(0, i, steps), [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
-          prefetch(u.block(from - before, before), part, parts);
-          prefetch(dy.block(from - before, before), part, parts);
-          prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
-        });
+        blocks_.backwards(view(i, steps), cotangent.kappa.row(which).data(),
+                          [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
+                            prefetch(u.block(from - before, before), part, parts);
+                            prefetch(dy.block(from - before, before), part, parts);
+                            prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
+                          });
       else
-        for (Index lane = 0; lane < group; lane += pack) steps_.backwards(view(lane, i, steps));
+        for (Index lane = 0; lane < group; lane += pack) steps_.backwards(view(i, steps).from(lane));
       for (Index j = 0; j < numbers; ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
       for (Index k = 0; k < steps; ++k) {
         T* const row = du.row(from + k).data();
@@ -103,7 +110,6 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
         for (Index h = 0; h < u.features(); ++h) row[h] += static_cast<T>(lanes[h]);
       }
     }
-    if (apart) blocks_.finish(totals_.data());
     double* const all = cotangent.coefficients.row(which).data();
     for (Index j = 0; j < numbers; ++j) all[j] += totals_.data()[j];
     if (after != nullptr) std::copy_n(lambda_.data(), size, after->group(which));
@@ -117,15 +123,10 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
     return tile;
   }
 
-  Lanes view(Index lane, Index tile, Index steps) noexcept {
-    return {lane,
-            steps,
-            starts_.data() + tile * 2 * M_ * group + lane,
-            u_.data() + lane,
-            dy_.data() + lane,
-            du_.data() + lane,
-            lambda_.data() + lane,
-            sums_.data() + lane};
+  Lanes view(Index tile, Index steps) noexcept {
+    return {
+        0,           steps, starts_.data() + tile * 2 * M_ * group, u_.data(), dy_.data(), du_.data(), lambda_.data(),
+        sums_.data()};
   }
 
   /// Rows of some features, as lanes.

@@ -15,9 +15,9 @@ namespace ssm::detail {
 ///
 /// the cotangents being the conjugates of these. What the steps of a block do to each other goes by the layer's first
 /// responses k_i = sum over modes of Re(C B a^i), and by kappa_i = sum_m dy_(m+i) u_m with K(a) = sum kappa_i a^i: the
-/// same for all modes. A mode then costs ten multiplications a step, and two more on the way there, with a table of its
-/// T powers; step by step it costs 27. Powers are made in fp64 of the coefficients that `forward` runs with, a^T in
-/// delta form.
+/// same for all modes. A mode then costs six multiplications and four additions a step, and two multiplications more on
+/// the way there, with a table of its T powers; step by step it costs 27 multiplications. Powers are made in fp64 of
+/// the coefficients that `forward` runs with, a^T in delta form.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
@@ -30,7 +30,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   static constexpr Index reached = 4;              // blocks whose du is made at once
 
  public:
-  static constexpr Index steps = 16;  ///< T
+  static constexpr Index steps = 32;  ///< T
 
   using typename Tile::Lanes;
 
@@ -40,9 +40,6 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     room(powers_, M_ * (steps + 1) * 2);
     room(first_, steps);
     room(kappa_, steps);
-    room(kappa_total_, steps);
-    room(late_u_, tile);
-    room(late_dy_, tile);
     room(sums_, (tile / steps + 1) * together * block_rows);
     room(states_, steps * 2);
   }
@@ -51,7 +48,6 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   void prepare(Index which) noexcept {
     turn_to(which);
     std::fill(first_.begin(), first_.end(), X(0));
-    std::fill(kappa_total_.begin(), kappa_total_.end(), 0.0);
     using Row = std::array<double, std::size_t(group)>;
     Row a_re, a_im, d_re, d_im, CB_re, CB_im, re, im;  // lanes in inner loops: the compiler's to make wide
     for (Index n = 0; n < M_; ++n) {
@@ -95,7 +91,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   template <class Meanwhile>
   void sweep(const Lanes& tile, Meanwhile meanwhile) noexcept {
     for (Index lane = 0; lane < group; lane += Pack::size) {
-      const Lanes lanes = part(tile, lane);
+      const Lanes lanes = tile.from(lane);
       Index n = 0;
       for (; n + swept <= M_; n += swept) {
         if (lane == 0) meanwhile(n / swept, M_ / swept);
@@ -104,21 +100,13 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       for (; n < M_; ++n) there<1>(lanes, n);
     }
   }
-  /// A tile backwards, all lanes of it: adds to du and sums; lambda becomes the cotangent of `start`. Between modes it
-  /// calls meanwhile(part, parts).
+  /// A tile backwards, all lanes of it: adds to du, sums and kappa; lambda becomes the cotangent of `start`. Between
+  /// modes it calls meanwhile(part, parts).
   template <class Meanwhile>
-  void backwards(const Lanes& tile, Meanwhile meanwhile) noexcept {
-    const Index whole = tile.steps / steps * steps;
-    for (Index k = 0; k < whole; ++k) {
-      const Pack late_u(static_cast<X>(steps - 1 - k % steps)), late_dy(static_cast<X>(k % steps + 1));
-      for (Index at = k * group; at < (k + 1) * group; at += Pack::size) {
-        (late_u * Pack::load(tile.u + at)).store(late_u_.data() + at);
-        (late_dy * Pack::load(tile.dy + at)).store(late_dy_.data() + at);
-      }
-    }
+  void backwards(const Lanes& tile, double* kappa, Meanwhile meanwhile) noexcept {
     for (Index lane = 0; lane < group; lane += Pack::size) {
-      const Lanes lanes = part(tile, lane);
-      within(lanes, whole);
+      const Lanes lanes = tile.from(lane);
+      within(lanes, tile.steps / steps * steps);
       Index n = 0;
       for (; n + together <= M_; n += together) {
         if (lane == 0) meanwhile(n / together, M_ / together);
@@ -127,51 +115,36 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       if (n + 2 == M_) there_and_back<2>(lanes, n);
       if (n + 1 == M_) there_and_back<1>(lanes, n);
     }
-    for (Index i = 0; i < kappa_.size(); ++i) kappa_total_.data()[i] += static_cast<double>(kappa_.data()[i]);
+    for (Index i = 0; i < steps * group; ++i) kappa[i] += static_cast<double>(kappa_.data()[i]);
   }
-  /// Adds what kappa is to the cotangents of the coefficients, as those lie.     O(M T)
-  void finish(double* totals) const noexcept {
-    using Row = std::array<double, std::size_t(group)>;
-    Row K_re, K_im, slope_re, slope_im;
-    for (Index n = 0; n < M_; ++n) {
-      const X *const table = powers(n), *const from = coefficients(n);
-      slope_re.fill(0);
-      slope_im.fill(0);
-      K_re.fill(0);
-      K_im.fill(0);
-      for (Index i = 0; i < steps; ++i)
-        for (std::size_t l = 0; l < K_re.size(); ++l) {
-          const auto power = [&](Index row) { return static_cast<double>(table[row * group + Index(l)]); };
-          const double kappa = kappa_total_(i, Index(l)), weight = static_cast<double>(i) * kappa;
-          K_re[l] += kappa * power(2 * i);
-          K_im[l] += kappa * power(2 * i + 1);
-          slope_re[l] += weight * power(std::max<Index>(2 * i - 2, 0));
-          slope_im[l] += weight * power(std::max<Index>(2 * i - 1, 1));
-        }
-      for (std::size_t l = 0; l < K_re.size(); ++l) {
-        const auto number = [&](Index row) { return static_cast<double>(from[row * group + Index(l)]); };
-        const auto put = [&](Index row, double re, double im, double by_re, double by_im) {  // conj(product)
-          double* const to = totals + (n * rows_ + row) * group + Index(l);
-          to[0] += re * by_re - im * by_im;
-          to[group] -= re * by_im + im * by_re;
-        };
-        put(c, number(b), number(b + 1), K_re[l], K_im[l]);
-        put(b, number(c), number(c + 1), K_re[l], K_im[l]);
-        put(change, number(b) * number(c) - number(b + 1) * number(c + 1),
-            number(b) * number(c + 1) + number(b + 1) * number(c), slope_re[l], slope_im[l]);
-      }
+  /// Adds what the kappa of any number of sequences is to the cotangents of feature h's a, B and C.     O(M T)
+  static void add_lags(const Recurrence& recurrence, const Array<double>& kappa, Index h,
+                       DiscreteDplrSystem<double>& cotangent) {
+    const Index which = h / group, lane = h % group, M = recurrence.modes();
+    using Numbers = Eigen::Array<Complex<double>, Eigen::Dynamic, 1>;
+    Numbers a(M), B(M), C(M), K = Numbers::Zero(M), slope = K;
+    for (Index n = 0; n < M; ++n) {
+      const X* const from = recurrence.coefficients(which) + n * recurrence.rows() * group + lane;
+      const auto number = [&](Index row) {
+        return Complex<double>(static_cast<double>(from[row * group]), static_cast<double>(from[(row + 1) * group]));
+      };
+      a(n) = number(change) + ((recurrence.kept(which)[n] >> lane & 1) != 0 ? 1.0 : 0.0);
+      B(n) = number(b);
+      C(n) = number(c);
     }
+    for (Index i = steps - 1; i >= 0; --i) {  // Horner, and its derivative
+      slope = slope * a + K;
+      K = K * a + kappa(which, i, lane);
+    }
+    cotangent.C.array() += (B * K).conjugate().transpose();
+    cotangent.B_bar.array() += (C * K).conjugate();
+    cotangent.Delta.array() += (B * C * slope).conjugate();
   }
 
  private:
   /// a^0 .. a^(T-1), then a^T, less one where it keeps.
   X* powers(Index n) noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
   const X* powers(Index n) const noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
-
-  static Lanes part(const Lanes& tile, Index lane) noexcept {
-    return {lane,           tile.steps,     tile.start + lane,  tile.u + lane,
-            tile.dy + lane, tile.du + lane, tile.lambda + lane, tile.sums + lane};
-  }
 
   /// What the steps of a block do to each other: four lags and four steps at a time, in registers.
   void within(const Lanes& lanes, Index whole) noexcept {
@@ -251,49 +224,40 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   X* block_sums(const Lanes& lanes, Index m) noexcept { return sums_.data() + m * block_rows * group + lanes.first; }
   static constexpr Index next_block = together * block_rows * group;
 
-  /// U, D, E and U' of block j.
+  /// U, D, E and U' of block j. With W_i = sum_(m >= i) a^m u_(T-2-m), U is u_(T-1) + a W_0 and U' the sum of all W_i;
+  /// with D_i = sum_(m >= i) a^m dy_m, D is D_0 and E the sum of all D_i: half of the work is additions.
   template <Index Modes>
   void sum_block(const Lanes& lanes, Index n, Index j) noexcept {
     struct Mode {
-      Pair U, D, E, V;
+      Pair W, D, E, V;
     };
     std::array<Mode, std::size_t(Modes)> all;
     const Index block = j * steps * group;
     const X *const us = lanes.u + block, *const dys = lanes.dy + block;
-    const X* const late_us = late_u_.data() + lanes.first + block;
-    const X* const late_dys = late_dy_.data() + lanes.first + block;
     const X* const table = powers(n) + lanes.first;
     constexpr Index next_mode = (steps + 1) * 2 * group;
-    const Pack none(X(0)), first_dy = Pack::load(dys);  // a^0 = 1, and (i+1) dy_i = dy_0
-    for (Mode& mode : all)
-      mode = {{Pack::load(us + (steps - 1) * group), none},
-              {first_dy, none},
-              {first_dy, none},
-              {Pack::load(late_us + (steps - 2) * group), none}};
-    const auto rest = [&](Index i) {
-      const Pack u = Pack::load(us + (steps - 1 - i) * group), dy = Pack::load(dys + i * group);
-      const Pack late_dy = Pack::load(late_dys + i * group);
+    const Pack last_dy = Pack::load(dys + (steps - 1) * group);
+    for (Index m = 0; m < Modes; ++m) {
+      const Pair power = load(table + m * next_mode, 2 * (steps - 1));
+      const Pair first{last_dy * power.re, last_dy * power.im};
+      all[std::size_t(m)] = {zero(), first, first, zero()};
+    }
+    for (Index i = steps - 2; i >= 0; --i) {
+      const Pack u = Pack::load(us + (steps - 2 - i) * group), dy = Pack::load(dys + i * group);
       for (Index m = 0; m < Modes; ++m) {
         Mode& mode = all[std::size_t(m)];
         const Pair power = load(table + m * next_mode, 2 * i);
-        mode.U = add(mode.U, u, power);
+        mode.W = add(mode.W, u, power);
         mode.D = add(mode.D, dy, power);
-        mode.E = add(mode.E, late_dy, power);
-      }
-    };
-    for (Index i = 1; i < steps - 1; ++i) {
-      const Pack late_u = Pack::load(late_us + (steps - 2 - i) * group);
-      rest(i);
-      for (Index m = 0; m < Modes; ++m) {
-        Mode& mode = all[std::size_t(m)];
-        mode.V = add(mode.V, late_u, load(table + m * next_mode, 2 * i));
+        mode.V = add(mode.V, mode.W);
+        mode.E = add(mode.E, mode.D);
       }
     }
-    rest(steps - 1);  // V has no such term
+    const Pair last_u{Pack::load(us + (steps - 1) * group), Pack(X(0))};
     for (Index m = 0; m < Modes; ++m) {
       X* const to = block_sums(lanes, m) + j * next_block;
       const Mode& mode = all[std::size_t(m)];
-      store(mode.U, to + U * group);
+      store(add(last_u, load(table + m * next_mode, 2), mode.W), to + U * group);
       store(mode.D, to + D * group);
       store(mode.E, to + E * group);
       store(mode.V, to + V * group);
@@ -400,13 +364,11 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     store(conj(dC), to + c * group);
   }
 
-  Array<X> powers_;            // of each mode
-  Array<X> first_;             // k
-  Array<X> kappa_;             // of a tile
-  Array<double> kappa_total_;  // of the sequence
-  Array<X> late_u_, late_dy_;  // (T-1-m) u_m and (i+1) dy_i of each block: with a^(T-2-m) and a^i they give U' and E
-  Array<X> sums_;              // of each block, of the modes that run at once
-  Array<X> states_;            // of what is left of a block
+  Array<X> powers_;  // of each mode
+  Array<X> first_;   // k
+  Array<X> kappa_;   // of a tile
+  Array<X> sums_;    // of each block, of the modes that run at once
+  Array<X> states_;  // of what is left of a block
 };
 
 }  // namespace ssm::detail

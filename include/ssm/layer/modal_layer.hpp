@@ -43,8 +43,9 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   /// Of no sequence.
   Cotangent cotangent() const {
     const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
+    const Index lags = recurrence_.rank() == 0 ? ModalBlocks<T, N, X, Arch>::steps : 0;
     return Cotangent({Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
-                      Array<double>(groups, simd::group<X>)});
+                      Array<double>(groups, simd::group<X>), Array<double>(groups, lags, simd::group<X>)});
   }
   /// Of a sequence from rest whose final state nobody used.
   /// @param u           input                     (L, H)
@@ -52,9 +53,9 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
   /// @throws            ShapeError if the sizes disagree
-  /// @note              O(H N R L), about four times `forward`; memory O(N sqrt(L)) of 16 features
+  /// @note              O(H N L), S4D two to three times `forward`, S4 four to five; memory O(N sqrt(L)) of 16 features
   void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
-    backwards(u, nullptr, dy, nullptr, du, cotangent);
+    backwards(u, {}, dy, nullptr, du, cotangent);
   }
   /// Of a sequence from a state.
   /// @param u           input                     (L, H)
@@ -68,7 +69,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
                    Cotangent& cotangent) const {
     check(before);
     check(dstate);
-    backwards(u, &before, dy, &dstate, du, cotangent);
+    backwards(u, {&before, 1}, dy, &dstate, du, cotangent);
   }
 
   /// What the modes ask for; see Featurewise. @{
@@ -123,7 +124,6 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
                                       Vector<Complex<double>>(M),
                                       RowVector<Complex<double>>(M)};
     for (Index n = 0; n < M; ++n) {
-      const auto count = static_cast<double>(multiplicity(n, states()));
       const auto number = [&](Index row) {
         const auto at = [&](Index each) {
           return cotangent.coefficients(h / simd::group<X>, n * recurrence_.rows() + each, lane);
@@ -132,11 +132,17 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
       };
       result.Delta(n) = number(0);
       result.B_bar(n) = number(2);
-      result.C(n) = count * number(4);
+      result.C(n) = number(4);
       for (Index r = 0; r < R; ++r) {
         result.P_bar(n, r) = number(6 + 4 * r);
-        result.Q_bar(n, r) = count * number(8 + 4 * r);
+        result.Q_bar(n, r) = number(8 + 4 * r);
       }
+    }
+    if (R == 0) ModalBlocks<T, N, X, Arch>::add_lags(recurrence_, cotangent.kappa, h, result);
+    for (Index n = 0; n < M; ++n) {
+      const auto count = static_cast<double>(multiplicity(n, states()));  // is in C and Q_bar
+      result.C(n) *= count;
+      result.Q_bar.row(n) *= count;
     }
     gradient.D(h) += static_cast<T>(cotangent.D(h / simd::group<X>, lane));
     return result;
@@ -158,12 +164,11 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     }
     gradient.log_dt(h) += static_cast<T>(dt(h) * ddt);
   }
-  void set_step(Index h, const DiscreteDplrSystem<double>& system) {
-    recurrence_.set(h, system, static_cast<double>(parameters_.D(h)));
-  }
-
- private:
-  void backwards(ConstSequence<T> u, const State* before, ConstSequence<T> dy, State* dstate, Sequence<T> du,
+  /// Tiles of a sequence on the way back, and steps of one.
+  Index tiles(Index length) const noexcept { return (length + tile(length) - 1) / tile(length); }
+  Index tile(Index length) const noexcept { return ModalAdjoint<T, N, X, Arch>::tile(recurrence_, length); }
+  /// @param starts   states before each tile, or before the first alone, or none: from rest
+  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
                  Cotangent& cotangent) const {
     require_same_shape<T>(u, dy, features());
     require_same_shape<T>(u, du, features());
@@ -171,10 +176,15 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     constexpr Index group = simd::group<X>;
     for (Index first = 0; first < features(); first += group) {
       const Index count = std::min(group, features() - first);
-      cotangent.adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), before,
+      cotangent.adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), starts,
                         dstate, cotangent);
     }
   }
+  void set_step(Index h, const DiscreteDplrSystem<double>& system) {
+    recurrence_.set(h, system, static_cast<double>(parameters_.D(h)));
+  }
+
+ private:
   static const Parameters& checked(const Parameters& parameters) {
     parameters.check();
     if constexpr (N != dynamic) require_size("states of the parameters", N, parameters.states);

@@ -15,6 +15,11 @@ class ModalTile {
     X* start;          ///< the states before the tile; of a sweep: and after it
     X *u, *dy, *du;    ///< (steps)
     X *lambda, *sums;  ///< cotangents: of the states after the tile, then before it; += of the coefficients
+
+    /// Lanes from this one on.
+    Lanes from(Index lane) const noexcept {
+      return {lane, steps, start + lane, u + lane, dy + lane, du + lane, lambda + lane, sums + lane};
+    }
   };
 
  protected:
@@ -59,6 +64,7 @@ class ModalTile {
     const Pack grid(settling_grid<X>);
     return {(x.re + grid) - grid, (x.im + grid) - grid};
   }
+  static Pair add(Pair x, Pair y) noexcept { return {x.re + y.re, x.im + y.im}; }
   /// sum + x y
   static Pair add(Pair sum, Pack x, Pair y) noexcept { return {fma(x, y.re, sum.re), fma(x, y.im, sum.im)}; }
   static Pair add(Pair sum, Pair x, Pair y) noexcept {

@@ -310,27 +310,31 @@ class S5 {
     for (Index h = 0; h < features(); ++h) gradient.D(h) += cotangent.D(h);
   }
 
+  /// States of a tile of time.
+  struct Tile {
+    /// For the sizes given.
+    Tile(const S5& layer, Index steps) : states(steps, 2 * layer.modes()), own_step(coefficients, layer.modes()) {}
+    Array<T> states;    ///< real parts, imaginary parts              (steps, 2 S)
+    Array<X> own_step;  ///< coefficients of a step with its own interval
+  };
   /// Buffers of one thread: a tile of states, and the packing of its matrix products.
   class Workspace {
    public:
     /// Buffers for the sizes given.
     Workspace(const S5& layer, Index tile)
-        : states_(tile, 2 * layer.modes()),
-          own_step_(coefficients, layer.modes()),
-          in_(2 * layer.modes(), tile, layer.features()),
-          out_(layer.features(), tile, 2 * layer.modes()) {}
+        : tile_(layer, tile),
+          product_(std::max(2 * layer.modes(), layer.features()), tile, std::max(2 * layer.modes(), layer.features())) {
+    }
     /// Bytes held.
     Index bytes() const noexcept {
-      return states_.size() * static_cast<Index>(sizeof(T)) + own_step_.size() * static_cast<Index>(sizeof(X)) +
-             in_.bytes() + out_.bytes();
+      return tile_.states.size() * static_cast<Index>(sizeof(T)) +
+             tile_.own_step.size() * static_cast<Index>(sizeof(X)) + product_.bytes();
     }
 
    private:
     friend class S5;
-    friend class detail::S5Adjoint<T, P, X>;
-    Array<T> states_;    // (tile, 2 S)
-    Array<X> own_step_;  // of a step with its own interval
-    Gemm<T> in_, out_;
+    Tile tile_;
+    Gemm<T> product_;  // B u and C x
   };
   /// Workspaces for a number of threads and sequences of up to `length` steps.
   std::vector<Workspace> workspaces(Index threads, Index length) const {
@@ -342,17 +346,17 @@ class S5 {
   /// states before each tile go to `starts`, if there is one.
   void scan(ConstSequence<T> u, const T* intervals, Sequence<T> y, State& state, Executor& executor,
             std::span<Workspace> work, X* starts = nullptr) const {
-    const Index L = u.length(), steps = work.front().states_.rows(), tiles = (L + steps - 1) / steps;
+    const Index L = u.length(), steps = work.front().tile_.states.rows(), tiles = (L + steps - 1) / steps;
     std::atomic<Index> scanned{0};  // tiles whose scan is done: the state is that behind them
     executor.run(tiles, [&](Index i, Index worker) {
       const Index first = i * steps, count = std::min(steps, L - first);
       Workspace& own = work[static_cast<std::size_t>(worker)];
-      drive(u.block(first, count), own, own.states_.data());
+      drive(u.block(first, count), own);
       for (Index done = scanned.load(std::memory_order_acquire); done < i;
            done = scanned.load(std::memory_order_acquire))
         scanned.wait(done, std::memory_order_acquire);
       if (starts != nullptr) keep_state(state, starts + i * 2 * modes());
-      scan_tile(count, intervals == nullptr ? nullptr : intervals + first, state, own);
+      scan_tile(count, intervals == nullptr ? nullptr : intervals + first, state, own.tile_);
       scanned.store(i + 1, std::memory_order_release);
       scanned.notify_all();
       read_out(u.block(first, count), y.block(first, count), own);
@@ -418,23 +422,21 @@ class S5 {
         count, [keep](Index s) { return keep[s]; }, step, step + stride, v_re, v_im, x_re, x_im);
   }
 
-  void drive(ConstSequence<T> u, Workspace& work, T* driven) const noexcept {  // driven = u [Re B; Im B]^T
+  void drive(ConstSequence<T> u, Workspace& work) const noexcept {  // states = u [Re B; Im B]^T
     const Index S = modes(), count = u.length();
+    T* const driven = work.tile_.states.data();
     std::fill_n(driven, count * 2 * S, T(0));
-    work.in_.add_product(2 * S, count, features(), {B_.data(), 2 * S}, {u.data(), u.stride()}, {driven, 2 * S});
+    work.product_.add_product(2 * S, count, features(), {B_.data(), 2 * S}, {u.data(), u.stride()}, {driven, 2 * S});
   }
-  /// @param driven   what the states are made from where it is not in their place
-  void scan_tile(Index count, const T* intervals, State& state, Workspace& work,
-                 const T* driven = nullptr) const noexcept {
+  void scan_tile(Index count, const T* intervals, State& state, Tile& tile) const noexcept {
     const Index S = modes();
     const X* step = step_.data();
     for (Index k = 0; k < count; ++k) {
       if (intervals != nullptr) {
-        make_step(static_cast<double>(intervals[k]), 0, S, work.own_step_.data());
-        step = work.own_step_.data();
+        make_step(static_cast<double>(intervals[k]), 0, S, tile.own_step.data());
+        step = tile.own_step.data();
       }
-      T* const v = work.states_.row(k).data();
-      if (driven != nullptr) std::copy_n(driven + k * 2 * S, 2 * S, v);
+      T* const v = tile.states.row(k).data();
       advance_modes(S, step, S, v, v + S, state.re.data(), state.im.data());
     }
   }
@@ -442,7 +444,8 @@ class S5 {
     const Index S = modes(), H = features();
     for (Index k = 0; k < u.length(); ++k)
       for (Index h = 0; h < H; ++h) y(k, h) = parameters_.D(h) * u(k, h);
-    work.out_.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.states_.data(), 2 * S}, {y.data(), y.stride()});
+    work.product_.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.tile_.states.data(), 2 * S},
+                              {y.data(), y.stride()});
   }
 
   void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {

@@ -40,7 +40,7 @@ class S5Adjoint {
         intervals_(intervals),
         steps_(layer.steps_of_tile(u.length())),
         tiles_(layer.tiles_of(u.length())),
-        work_(layer, steps_) {}
+        tile_(layer, steps_) {}
 
   /// The states before each tile, made by running through all but the last.
   Trail trail(const State& before) {
@@ -49,8 +49,8 @@ class S5Adjoint {
     for (Index i = 0; i < tiles_; ++i) {
       layer_.keep_state(state, trail.starts.row(i).data());
       if (i + 1 < tiles_) {
-        layer_.drive(u_.block(i * steps_, steps_), work_, work_.states_.data());
-        layer_.scan_tile(steps_, intervals_of(i), state, work_);
+        states(steps_).noalias() = rows(u_.block(i * steps_, steps_)) * B();
+        layer_.scan_tile(steps_, intervals_of(i), state, tile_);
       }
     }
     return trail;
@@ -62,7 +62,7 @@ class S5Adjoint {
     layer_.check(u_, dy, dstate);
     layer_.check(u_, du, dstate);
     const Index S = layer_.modes(), H = layer_.features(), L = u_.length();
-    const Eigen::Map<const Rows> B(layer_.B_.data(), H, 2 * S), C(layer_.C_.data(), 2 * S, H);
+    const Eigen::Map<const Rows> C(layer_.C_.data(), 2 * S, H);
     const Eigen::Map<const Row> D(layer_.parameters_.D.data(), H);
     Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
     Eigen::Map<Row> dD(cotangent.D.data(), H);
@@ -74,24 +74,24 @@ class S5Adjoint {
       const Index from = i * steps_, count = std::min(steps_, L - from);
       const auto u_tile = rows(u_.block(from, count)), dy_tile = rows(dy.block(from, count));
       auto du_tile = rows(du.block(from, count));
-      layer_.drive(u_.block(from, count), work_, driven.data());
+      states(count).noalias() = u_tile * B();
+      driven.topRows(count) = states(count);
       const X* const start = trail.starts.row(i).data();
       std::copy_n(start, S, state.re.data());
       std::copy_n(start + S, S, state.im.data());
-      layer_.scan_tile(count, intervals_of(i), state, work_, driven.data());
-      const Eigen::Map<const Rows> x(work_.states_.data(), count, 2 * S);
-      dC.noalias() += x.transpose() * dy_tile;
+      layer_.scan_tile(count, intervals_of(i), state, tile_);
+      dC.noalias() += states(count).transpose() * dy_tile;
       lambda.topRows(count).noalias() = dy_tile * C.transpose();
       const X* step = layer_.step_.data();
       for (Index k = count - 1; k >= 0; --k) {
         const auto at = static_cast<std::size_t>(from + k);
         if (!intervals_.empty()) {
-          layer_.make_step(static_cast<double>(intervals_[at]), 0, S, work_.own_step_.data());
-          step = work_.own_step_.data();
+          layer_.make_step(static_cast<double>(intervals_[at]), 0, S, tile_.own_step.data());
+          step = tile_.own_step.data();
         }
         T *const v = driven.data() + k * 2 * S, *const l = lambda.data() + k * 2 * S;
         if (k > 0)
-          retreat_modes(S, step, v, work_.states_.row(k - 1).data(), l, d.data(), sums.data());
+          retreat_modes(S, step, v, tile_.states.row(k - 1).data(), l, d.data(), sums.data());
         else
           retreat_modes(S, step, v, start, l, d.data(), sums.data());
         if (!intervals_.empty()) {
@@ -101,7 +101,7 @@ class S5Adjoint {
       }
       if (intervals_.empty()) add_steps(1, sums, cotangent);
       dB.noalias() += u_tile.transpose() * lambda.topRows(count);
-      du_tile.noalias() += lambda.topRows(count) * B.transpose();
+      du_tile.noalias() += lambda.topRows(count) * B().transpose();
       for (Index k = 0; k < count; ++k) {
         dD += dy_tile.row(k).array() * u_tile.row(k).array();
         du_tile.row(k).array() += D * dy_tile.row(k).array();
@@ -118,6 +118,8 @@ class S5Adjoint {
   static Eigen::Map<Rows, 0, Stride> rows(Sequence<T> of) {
     return {of.data(), of.length(), of.features(), Stride(of.stride())};
   }
+  Eigen::Map<const Rows> B() const { return {layer_.B_.data(), layer_.features(), 2 * layer_.modes()}; }
+  Eigen::Map<Rows> states(Index count) { return {tile_.states.data(), count, 2 * layer_.modes()}; }
   const T* intervals_of(Index tile) const noexcept {
     return intervals_.empty() ? nullptr : intervals_.data() + tile * steps_;
   }
@@ -169,7 +171,7 @@ class S5Adjoint {
   ConstSequence<T> u_;
   std::span<const T> intervals_;
   Index steps_, tiles_;
-  typename Layer::Workspace work_;
+  typename Layer::Tile tile_;
 };
 
 }  // namespace detail

@@ -30,8 +30,8 @@ concept TrainableSSMLayer = SSMLayer<L> && std::copyable<typename L::Cotangent> 
 };
 
 /// A trainable layer whose forward run can leave a trail that spares the way back from making its states again:
-/// `forward(u, y, state, trail)`, then `forward_vjp(u, trail, dy, dstate, du, cotangent)`. The results are the same
-/// bits.
+/// `forward(u, y, state, trail)`, then `forward_vjp(u, trail, dy, dstate, du, cotangent)`. The results are the same,
+/// but for rounding.
 template <class L>
 concept LeavesTrail = TrainableSSMLayer<L> && std::default_initializable<typename L::Trail> &&
     requires(const L layer, typename L::Trail trail, typename L::Cotangent cotangent, typename L::State state,
