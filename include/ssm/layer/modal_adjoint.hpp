@@ -11,7 +11,7 @@ namespace ssm::detail {
 struct ModalCotangent {
   Array<double> coefficients;  ///< of change, B_bar, C, P_bar, Q_bar   (groups, M (6 + 4 R), lanes)
   Array<double> D;             ///< of D                                (groups, lanes)
-  Array<double> kappa;         ///< sums of dy_(m+i) u_m within blocks, see ModalBlocks    (groups, T, lanes)
+  Array<double> kappa;         ///< sums of dy_(m+i) u_m within blocks, see ModalBlocks    (groups, (1 + R)^2 T, lanes)
 
   /// Of other sequences, added.
   ModalCotangent& operator+=(const ModalCotangent& other) {
@@ -24,13 +24,14 @@ struct ModalCotangent {
 
 /// The recurrence of ModalRecurrence backwards: cotangents of its coefficients, of u and of the state before.
 ///
-///     lambda_k = conj(C) dy_k + conj(A_bar) lambda_{k+1} + conj(Q_bar) ds_{k+1},    ds_k = -sum Re(conj(P_bar)
-///     lambda_k) du_k = D dy_k + sum Re(conj(B_bar) lambda_k),          dA_bar = sum lambda_k conj(x_{k-1}) dB_bar =
-///     sum lambda_k u_k,   dC = sum dy_k conj(x_k),   dP_bar = -sum lambda_k s_k,   dQ_bar = sum ds_k conj(x_{k-1})
+///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1},    ds_k = -sum Re(conj(P_bar)
+///     lambda_k) du_k = D dy_k + sum Re(conj(B_bar) lambda_k),    dA_bar = sum lambda_k conj(x_{k-1}),    dB_bar = sum
+///     lambda_k u_k dC = sum dy_k conj(x_k),    dP_bar = -sum lambda_k s_k,    dQ_bar = sum ds_k conj(x_{k-1})
 ///
 /// over the modes that are kept, how often one counts being in C and Q_bar. The states are made again: those before
-/// each tile of time first, then, from the last tile to the first, those within it. Modes without a low-rank part go
-/// by blocks of steps, see ModalBlocks; those with one step by step, see ModalSteps.
+/// each tile of time first, then, from the last tile to the first, those within it. With a low-rank part it is first
+/// found what the modes have in common, step by step, see ModalSteps; then they are apart and go by blocks of steps,
+/// see ModalBlocks.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalAdjoint : ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
@@ -42,7 +43,7 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
  public:
   /// Steps of a tile.
   static Index tile(const Recurrence& recurrence, Index length) noexcept {
-    return recurrence.rank() == 0 ? std::clamp<Index>(length, 1, 2048) : std::clamp<Index>(settled(length), 64, 256);
+    return std::clamp<Index>(length, 1, recurrence.rank() == 0 ? 2048 : 1024);
   }
   /// Makes room for a sequence of so many steps, where there is not enough.
   void fit(const Recurrence& recurrence, Index length) {
@@ -55,7 +56,10 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
     room(lambda_, 2 * M_);
     room(sums_, M_ * rows_);
     room(totals_, M_ * rows_);
-    R_ == 0 ? blocks_.fit(recurrence, tile_) : steps_.fit(recurrence, tile_);
+    room(s_, std::max<Index>(R_ * tile_, 1));
+    room(ds_, std::max<Index>(R_ * tile_, 1));
+    blocks_.fit(recurrence, tile_);
+    steps_.fit(recurrence);
   }
 
   /// Features first .. first + count - 1, count being u's: a group or what is left of one.
@@ -73,7 +77,8 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
     if (after != nullptr) std::copy_n(after->group(which), size, lambda_.data());
     std::fill_n(totals_.data(), numbers, 0.0);
     const bool apart = R_ == 0;  // no low-rank part joins the modes
-    apart ? blocks_.prepare(which) : steps_.prepare(which);
+    blocks_.prepare(which);
+    steps_.prepare(which);
     for (Index i = 0; i + 1 < tiles && std::ssize(starts) < tiles; ++i) {
       gather(u.block(i * tile_, tile_), u_);
       std::copy_n(starts_.data() + i * size, size, starts_.data() + (i + 1) * size);
@@ -89,15 +94,15 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
       gather(dy.block(from, steps), dy_);
       direct(which, steps, cotangent);
       std::fill_n(sums_.data(), numbers, X(0));
-      if (apart)
-        blocks_.backwards(view(i, steps), cotangent.kappa.row(which).data(),
-                          [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
-                            prefetch(u.block(from - before, before), part, parts);
-                            prefetch(dy.block(from - before, before), part, parts);
-                            prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
-                          });
-      else
-        for (Index lane = 0; lane < group; lane += pack) steps_.backwards(view(i, steps).from(lane));
+      const Lanes tile = view(i, steps);
+      for (Index lane = 0; lane < group && !apart; lane += pack) steps_.backwards(tile.from(lane));
+      blocks_.backwards(tile, cotangent.kappa.row(which).data(),
+                        [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
+                          prefetch(u.block(from - before, before), part, parts);
+                          prefetch(dy.block(from - before, before), part, parts);
+                          prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
+                        });
+      for (Index lane = 0; lane < group && !apart && i == 0; lane += pack) steps_.close(tile.from(lane));
       for (Index j = 0; j < numbers; ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
       for (Index k = 0; k < steps; ++k) {
         T* const row = du.row(from + k).data();
@@ -116,17 +121,18 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   }
 
  private:
-  /// Steps whose states, with those at the tiles' starts, are fewest.
-  static Index settled(Index length) {
-    Index tile = 64;
-    while (tile * tile < length) tile += 64;
-    return tile;
-  }
-
   Lanes view(Index tile, Index steps) noexcept {
-    return {
-        0,           steps, starts_.data() + tile * 2 * M_ * group, u_.data(), dy_.data(), du_.data(), lambda_.data(),
-        sums_.data()};
+    return {0,
+            steps,
+            starts_.data() + tile * 2 * M_ * group,
+            u_.data(),
+            dy_.data(),
+            du_.data(),
+            lambda_.data(),
+            sums_.data(),
+            s_.data(),
+            ds_.data(),
+            tile_ * group};
   }
 
   /// Rows of some features, as lanes.
@@ -167,13 +173,14 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   }
 
   Index tile_ = 0;
-  ModalBlocks<T, N, X, Arch> blocks_;  // where there is no low-rank part
-  ModalSteps<T, N, X, Arch> steps_;    // where there is one
-  Array<X> u_, dy_, du_;               // a tile
-  Array<X> starts_;                    // x before each tile
-  Array<X> lambda_;                    // cotangent of the state, from later tiles
-  Array<X> sums_;                      // cotangents of the coefficients: of a tile
-  Array<double> totals_;               // of the sequence
+  ModalSteps<T, N, X, Arch> steps_;  // where there is a low-rank part
+  ModalBlocks<T, N, X, Arch> blocks_;
+  Array<X> u_, dy_, du_;  // a tile
+  Array<X> starts_;       // x before each tile
+  Array<X> s_, ds_;       // what the modes have in common in a tile
+  Array<X> lambda_;       // cotangent of the state, from later tiles
+  Array<X> sums_;         // cotangents of the coefficients: of a tile
+  Array<double> totals_;  // of the sequence
 };
 
 }  // namespace ssm::detail

@@ -4,33 +4,38 @@
 
 namespace ssm::detail {
 
-/// What modes that do not meet do backwards, a block of T steps at a time: those of one group of features.
-///
-/// With x_i = a^(i+1) X + B sum_(m <= i) a^(i-m) u_m, X the state before the block and M the conjugate of the cotangent
-/// of the one after it,
+/// What the modes of a group of features do backwards, a block of T steps at a time, once it is known what enters them
+/// (u; with a low-rank part also -s_k, see ModalTile) and the cotangents of what leaves them (dy; also those of
+/// s_(k+1)). With x_i = a^(i+1) X + B sum_(m <= i) a^(i-m) u_m, X the state before the block and M the conjugate of the
+/// cotangent of the one after it,
 ///
 ///     U = sum a^(T-1-m) u_m,   D = sum a^i dy_i,   U' = dU/da,   E = d(a D)/da
 ///     X <- a^T X + B U,        M <- C a D + a^T M,   du_m = Re(M B a^(T-1-m)) + sum_(i >= m) k_(i-m) dy_i
 ///     dC = a D X + B K(a),     dB = M U + C K(a),    da = C E X + M (T a^(T-1) X + B U') + C B K'(a)
 ///
-/// the cotangents being the conjugates of these. What the steps of a block do to each other goes by the layer's first
-/// responses k_i = sum over modes of Re(C B a^i), and by kappa_i = sum_m dy_(m+i) u_m with K(a) = sum kappa_i a^i: the
-/// same for all modes. A mode then costs six multiplications and four additions a step, and two multiplications more on
-/// the way there, with a table of its T powers; step by step it costs 27 multiplications. Powers are made in fp64 of
-/// the coefficients that `forward` runs with, a^T in delta form.
+/// the cotangents being the conjugates of these, and products with B and C sums over all that enters and leaves. What
+/// the steps of a block do to each other goes by the layer's first responses k_i = sum over modes of Re(C B a^i), and
+/// by kappa_i = sum_m dy_(m+i) u_m with K(a) = sum kappa_i a^i: the same for all modes. A mode that meets no other
+/// costs six multiplications and four additions a step, and two multiplications more on the way there, with a table of
+/// its T powers; step by step it costs 27 multiplications. Powers are made in fp64 of the coefficients that `forward`
+/// runs with, a^T in delta form.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
   using Tile::add, Tile::add_to, Tile::advance, Tile::bind, Tile::coefficients, Tile::conj, Tile::group, Tile::keep,
       Tile::keeps, Tile::load, Tile::room, Tile::settled, Tile::store, Tile::turn_to, Tile::zero;
-  using Tile::b, Tile::c, Tile::change;
-  using Tile::M_, Tile::rows_;
+  using Tile::b, Tile::c, Tile::change, Tile::row_in, Tile::row_out;
+  using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
   static constexpr Index together = 3, swept = 4;  // modes that run at once: there and back; only there
   static constexpr Index reached = 4;              // blocks whose du is made at once
 
  public:
   static constexpr Index steps = 32;  ///< T
+  /// Numbers that kappa is, of a feature: of each that leaves and each that enters.
+  static Index lags(const Recurrence& recurrence) noexcept {
+    return (1 + recurrence.rank()) * (1 + recurrence.rank()) * steps;
+  }
 
   using typename Tile::Lanes;
 
@@ -39,8 +44,8 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     bind(recurrence);
     room(powers_, M_ * (steps + 1) * 2);
     room(first_, steps);
-    room(kappa_, steps);
-    room(sums_, (tile / steps + 1) * together * block_rows);
+    room(kappa_, lags(recurrence));
+    room(sums_, (tile / steps + 1) * together * block_rows());
     room(states_, steps * 2);
   }
 
@@ -100,79 +105,139 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       for (; n < M_; ++n) there<1>(lanes, n);
     }
   }
-  /// A tile backwards, all lanes of it: adds to du, sums and kappa; lambda becomes the cotangent of `start`. Between
-  /// modes it calls meanwhile(part, parts).
+  /// A tile backwards, all lanes of it: adds to sums, kappa and, without a low-rank part, to du; lambda becomes the
+  /// cotangent of `start`. Between modes it calls meanwhile(part, parts).
   template <class Meanwhile>
-  void backwards(const Lanes& tile, double* kappa, Meanwhile meanwhile) noexcept {
+  void backwards(const Lanes& tile, double* kappa, const Meanwhile& meanwhile) noexcept {
     for (Index lane = 0; lane < group; lane += Pack::size) {
+      const auto at_first = [&](Index part, Index parts) {
+        if (lane == 0) meanwhile(part, parts);
+      };
       const Lanes lanes = tile.from(lane);
-      within(lanes, tile.steps / steps * steps);
-      Index n = 0;
-      for (; n + together <= M_; n += together) {
-        if (lane == 0) meanwhile(n / together, M_ / together);
-        there_and_back<together>(lanes, n);
+      switch (R_) {
+        case 0:
+          backwards<1>(lanes, at_first);
+          break;
+        case 1:
+          backwards<2>(lanes, at_first);
+          break;
+        default:
+          backwards<most>(lanes, at_first);
       }
-      if (n + 2 == M_) there_and_back<2>(lanes, n);
-      if (n + 1 == M_) there_and_back<1>(lanes, n);
     }
-    for (Index i = 0; i < steps * group; ++i) kappa[i] += static_cast<double>(kappa_.data()[i]);
+    for (Index i = 0; i < ways() * ways() * steps * group; ++i) kappa[i] += static_cast<double>(kappa_.data()[i]);
   }
   /// Adds what the kappa of any number of sequences is to the cotangents of feature h's a, B and C.     O(M T)
   static void add_lags(const Recurrence& recurrence, const Array<double>& kappa, Index h,
                        DiscreteDplrSystem<double>& cotangent) {
-    const Index which = h / group, lane = h % group, M = recurrence.modes();
+    const Index which = h / group, lane = h % group, M = recurrence.modes(), ways = 1 + recurrence.rank();
     using Numbers = Eigen::Array<Complex<double>, Eigen::Dynamic, 1>;
-    Numbers a(M), B(M), C(M), K = Numbers::Zero(M), slope = K;
-    for (Index n = 0; n < M; ++n) {
-      const X* const from = recurrence.coefficients(which) + n * recurrence.rows() * group + lane;
-      const auto number = [&](Index row) {
-        return Complex<double>(static_cast<double>(from[row * group]), static_cast<double>(from[(row + 1) * group]));
-      };
-      a(n) = number(change) + ((recurrence.kept(which)[n] >> lane & 1) != 0 ? 1.0 : 0.0);
-      B(n) = number(b);
-      C(n) = number(c);
-    }
-    for (Index i = steps - 1; i >= 0; --i) {  // Horner, and its derivative
-      slope = slope * a + K;
-      K = K * a + kappa(which, i, lane);
-    }
-    cotangent.C.array() += (B * K).conjugate().transpose();
-    cotangent.B_bar.array() += (C * K).conjugate();
-    cotangent.Delta.array() += (B * C * slope).conjugate();
+    const auto numbers = [&](Index row) {
+      Numbers result(M);
+      for (Index n = 0; n < M; ++n) {
+        const X* const from = recurrence.coefficients(which) + (n * recurrence.rows() + row) * group + lane;
+        result(n) = Complex<double>(static_cast<double>(from[0]), static_cast<double>(from[group]));
+      }
+      return result;
+    };
+    Numbers a = numbers(change);
+    for (Index n = 0; n < M; ++n)
+      if ((recurrence.kept(which)[n] >> lane & 1) != 0) a(n) += 1.0;
+    for (Index out = 0; out < ways; ++out)
+      for (Index in = 0; in < ways; ++in) {
+        Numbers K = Numbers::Zero(M), slope = K;
+        for (Index i = steps - 1; i >= 0; --i) {  // Horner, and its derivative
+          slope = slope * a + K;
+          K = K * a + kappa(which, (out * ways + in) * steps + i, lane);
+        }
+        const Numbers B = numbers(row_in(in)), C = numbers(row_out(out));
+        const Numbers dC = (B * K).conjugate(), dB = (C * K).conjugate();
+        if (out == 0)
+          cotangent.C.array() += dC.transpose();
+        else
+          cotangent.Q_bar.col(out - 1).array() += dC;
+        if (in == 0)
+          cotangent.B_bar.array() += dB;
+        else
+          cotangent.P_bar.col(in - 1).array() += dB;
+        cotangent.Delta.array() += (B * C * slope).conjugate();
+      }
   }
 
  private:
+  static constexpr Index most = max_rank + 1;
+  /// What enters the modes, and leaves them: as many as the compiler knows of, or as there are.
+  template <Index Ways = most>
+  Index ways() const noexcept {
+    return Ways == most ? 1 + R_ : Ways;
+  }
+
+  template <Index Ways, class Meanwhile>
+  void backwards(const Lanes& lanes, const Meanwhile& meanwhile) noexcept {
+    if constexpr (Ways == 1) {
+      within<true, 1>(lanes, 0, 0);
+    } else {
+      for (Index out = 0; out < ways<Ways>(); ++out) {
+        Index in = 0;
+        for (; in + 2 <= ways<Ways>(); in += 2) within<false, 2>(lanes, out, in);
+        if (in < ways<Ways>()) within<false, 1>(lanes, out, in);
+      }
+    }
+    Index n = 0;
+    for (; n + together <= M_; n += together) {
+      meanwhile(n / together, M_ / together);
+      there_and_back<Ways, together>(lanes, n);
+    }
+    if (n + 2 == M_) there_and_back<Ways, 2>(lanes, n);
+    if (n + 1 == M_) there_and_back<Ways, 1>(lanes, n);
+  }
+
   /// a^0 .. a^(T-1), then a^T, less one where it keeps.
   X* powers(Index n) noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
   const X* powers(Index n) const noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
 
-  /// What the steps of a block do to each other: four lags and four steps at a time, in registers.
-  void within(const Lanes& lanes, Index whole) noexcept {
+  /// What the steps of a block do to each other, of `Ins` ways in from this one on: four lags and four steps at a time,
+  /// in registers.
+  /// @tparam Reach   whether du gets its share
+  template <bool Reach, Index Ins>
+  void within(const Lanes& lanes, Index out, Index in) noexcept {
     constexpr Index some = 4;
+    const auto kappas = [&](Index which, Index lag) {
+      return kappa_.data() + ((out * ways() + in + which) * steps + lag) * group + lanes.first;
+    };
     for (Index lag = 0; lag < steps; lag += some) {
-      std::array<Pack, some> response, kappa;
+      std::array<Pack, some> response, kappa, other;  // other: of the second way in
       for (Index i = 0; i < some; ++i) {
-        response[std::size_t(i)] = Pack::load(first_.data() + lanes.first + (lag + i) * group);
-        kappa[std::size_t(i)] = Pack(X(0));
+        if constexpr (Reach) response[std::size_t(i)] = Pack::load(first_.data() + lanes.first + (lag + i) * group);
+        kappa[std::size_t(i)] = other[std::size_t(i)] = Pack(X(0));
       }
-      for (Index block = 0; block < whole; block += steps)
+      for (Index block = 0; block + steps <= lanes.steps; block += steps)
         for (Index m = 0; m < steps - lag; m += some) {
-          const X *const dys = lanes.dy + (block + lag + m) * group, *const us = lanes.u + (block + m) * group;
-          X* const dus = lanes.du + (block + m) * group;
+          const Index at = (block + m) * group;
+          const X *const dys = lanes.out(out) + at + lag * group, *const us = lanes.in(in) + at,
+                         *const others = lanes.in(in + Ins - 1) + at;
+          X* const dus = lanes.du + at;
           std::array<Pack, some> du;
-          for (Index j = 0; j < some; ++j) du[std::size_t(j)] = Pack::load(dus + j * group);
+          if constexpr (Reach)
+            for (Index j = 0; j < some; ++j) du[std::size_t(j)] = Pack::load(dus + j * group);
           const auto meet = [&](Index i, Index j) {
             const Pack dy = Pack::load(dys + (i + j) * group);
             kappa[std::size_t(i)] = fma(dy, Pack::load(us + j * group), kappa[std::size_t(i)]);
-            du[std::size_t(j)] = fma(dy, response[std::size_t(i)], du[std::size_t(j)]);
+            if constexpr (Ins == 2)
+              other[std::size_t(i)] = fma(dy, Pack::load(others + j * group), other[std::size_t(i)]);
+            if constexpr (Reach) du[std::size_t(j)] = fma(dy, response[std::size_t(i)], du[std::size_t(j)]);
           };
           const bool last = m + lag + some == steps;  // what comes after the block is for later
           for (Index i = 0; i < some; ++i)
             for (Index j = 0; j < some; ++j)
               if (i + j < some || !last) meet(i, j);
-          for (Index j = 0; j < some; ++j) du[std::size_t(j)].store(dus + j * group);
+          if constexpr (Reach)
+            for (Index j = 0; j < some; ++j) du[std::size_t(j)].store(dus + j * group);
         }
-      for (Index i = 0; i < some; ++i) kappa[std::size_t(i)].store(kappa_.data() + lanes.first + (lag + i) * group);
+      for (Index i = 0; i < some; ++i) {
+        kappa[std::size_t(i)].store(kappas(0, lag + i));
+        if constexpr (Ins == 2) other[std::size_t(i)].store(kappas(1, lag + i));
+      }
     }
   }
 
@@ -206,34 +271,45 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   }
 
   /// A few modes over a tile: the sums of all blocks, then the states from block to block, there and back, then du.
-  template <Index Modes>
+  template <Index Ways, Index Modes>
   void there_and_back(const Lanes& lanes, Index n) noexcept {
     const Index blocks = lanes.steps / steps;
-    for (Index j = 0; j < blocks; ++j) sum_block<Modes>(lanes, n, j);
-    pass_there<Modes>(lanes, n, blocks);
+    for (Index j = 0; j < blocks; ++j)
+      for (Index way = 0; way < ways<Ways>(); ++way)
+        sum_block<Modes>(lanes, n, j, way, block_sums<Ways>(lanes, 0, j) + way * way_rows * group,
+                         block_rows<Ways>() * group);
+    pass_there<Ways, Modes>(lanes, n, blocks);
     if (lanes.steps % steps > 0)
-      for (Index m = 0; m < Modes; ++m)
-        rest_backwards(lanes, n + m, load(block_sums(lanes, m) + blocks * next_block, x));
-    for (Index m = 0; m < Modes; ++m) pass_back(lanes, n + m, block_sums(lanes, m), blocks);
-    Index j = 0;
-    for (; j + reached <= blocks; j += reached) add_du<Modes, reached>(lanes, n, j);
-    for (; j < blocks; ++j) add_du<Modes, 1>(lanes, n, j);
+      for (Index m = 0; m < Modes; ++m) rest_backwards(lanes, n + m, load(block_sums<Ways>(lanes, m, blocks), x));
+    for (Index m = 0; m < Modes; ++m) pass_back<Ways>(lanes, n + m, m, blocks);
+    if constexpr (Ways == 1) {
+      Index j = 0;
+      for (; j + reached <= blocks; j += reached) add_du<Modes, reached>(lanes, n, j);
+      for (; j < blocks; ++j) add_du<Modes, 1>(lanes, n, j);
+    }
   }
-  enum { U = 0, D = 2, E = 4, V = 6, x = 8, block_rows = 10 };  // V for U'; x becomes M B on the way back
-  /// Of the first block, of mode m of those that run at once; the next block's are `together` times block_rows on.
-  X* block_sums(const Lanes& lanes, Index m) noexcept { return sums_.data() + m * block_rows * group + lanes.first; }
-  static constexpr Index next_block = together * block_rows * group;
+  /// Rows of a block's sums: x, which becomes M B on the way back; then of each way in and out U, D, E, and V for U'.
+  enum { x = 0, U = 2, D = 4, E = 6, V = 8, way_rows = 8 };
+  template <Index Ways = most>
+  Index block_rows() const noexcept {
+    return 2 + ways<Ways>() * way_rows;
+  }
+  /// Of block j, of mode m of those that run at once.
+  template <Index Ways>
+  X* block_sums(const Lanes& lanes, Index m, Index j) noexcept {
+    return sums_.data() + (j * together + m) * block_rows<Ways>() * group + lanes.first;
+  }
 
   /// U, D, E and U' of block j. With W_i = sum_(m >= i) a^m u_(T-2-m), U is u_(T-1) + a W_0 and U' the sum of all W_i;
   /// with D_i = sum_(m >= i) a^m dy_m, D is D_0 and E the sum of all D_i: half of the work is additions.
   template <Index Modes>
-  void sum_block(const Lanes& lanes, Index n, Index j) noexcept {
+  void sum_block(const Lanes& lanes, Index n, Index j, Index way, X* to, Index next) noexcept {
     struct Mode {
       Pair W, D, E, V;
     };
     std::array<Mode, std::size_t(Modes)> all;
     const Index block = j * steps * group;
-    const X *const us = lanes.u + block, *const dys = lanes.dy + block;
+    const X *const us = lanes.in(way) + block, *const dys = lanes.out(way) + block;
     const X* const table = powers(n) + lanes.first;
     constexpr Index next_mode = (steps + 1) * 2 * group;
     const Pack last_dy = Pack::load(dys + (steps - 1) * group);
@@ -255,16 +331,16 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     }
     const Pair last_u{Pack::load(us + (steps - 1) * group), Pack(X(0))};
     for (Index m = 0; m < Modes; ++m) {
-      X* const to = block_sums(lanes, m) + j * next_block;
       const Mode& mode = all[std::size_t(m)];
       store(add(last_u, load(table + m * next_mode, 2), mode.W), to + U * group);
       store(mode.D, to + D * group);
       store(mode.E, to + E * group);
       store(mode.V, to + V * group);
+      to += next;
     }
   }
   /// x before each block, and after the last. Modes run side by side, since each waits for its own block before.
-  template <Index Modes>
+  template <Index Ways, Index Modes>
   void pass_there(const Lanes& lanes, Index n, Index blocks) noexcept {
     struct Mode {
       Pair jump, B, state;
@@ -277,37 +353,60 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     for (Index j = 0; j <= blocks; ++j)
       for (Index m = 0; m < Modes; ++m) {
         Mode& mode = all[std::size_t(m)];
-        X* const sums = block_sums(lanes, m) + j * next_block;
+        X* const sums = block_sums<Ways>(lanes, m, j);
         store(mode.state, sums + x * group);
-        if (j < blocks) mode.state = settled(advance(mode.keep, mode.jump, mode.state, mode.B * load(sums, U)));
+        if (j == blocks) continue;
+        Pair v = mode.B * load(sums, U);
+        for (Index way = 1; way < ways<Ways>(); ++way)
+          v = add(v, load(coefficients(n + m) + lanes.first, row_in(way)), load(sums, way * way_rows + U));
+        mode.state = settled(advance(mode.keep, mode.jump, mode.state, v));
       }
   }
-  /// M from block to block, and what the coefficients get of it.
-  void pass_back(const Lanes& lanes, Index n, X* sums, Index blocks) noexcept {
+  /// M of a mode from block to block, and what the coefficients get of it.
+  /// @tparam Ways   what enters and leaves, or the most there is
+  template <Index Ways>
+  void pass_back(const Lanes& lanes, Index n, Index m, Index blocks) noexcept {
     const X *const table = powers(n) + lanes.first, *const from = coefficients(n) + lanes.first;
-    const Pair B = load(from, b), C = load(from, c), Ca = C * load(table, 2), jump = load(table, 2 * steps);
+    const Pair a = load(table, 2), B = load(from, b), jump = load(table, 2 * steps);
     const auto kept = keep(n, lanes);
-    Pair M = conj(load(lanes.lambda, 2 * n)), DX = zero(), EX = zero(), MU = zero(), MV = zero(), MX = zero();
-    sums += blocks * next_block;
+    struct Way {
+      Pair Ca, DX, EX, MU, MV;
+    };
+    std::array<Way, std::size_t(Ways)> all;
+    for (Index way = 0; way < ways<Ways>(); ++way)
+      all[std::size_t(way)] = {load(from, row_out(way)) * a, zero(), zero(), zero(), zero()};
+    Pair M = conj(load(lanes.lambda, 2 * n)), MX = zero();
     for (Index j = blocks - 1; j >= 0; --j) {
-      sums -= next_block;
-      const Pair state = load(sums, x), d = load(sums, D);
-      DX = add(DX, d, state);
-      EX = add(EX, load(sums, E), state);
-      MU = add(MU, M, load(sums, U));
-      MV = add(MV, M, load(sums, V));
+      X* const sums = block_sums<Ways>(lanes, m, j);
+      const Pair state = load(sums, x);
+      Pair sent = zero();
+      for (Index i = 0; i < ways<Ways>(); ++i) {
+        Way& way = all[std::size_t(i)];
+        const X* const own = sums + i * way_rows * group;
+        const Pair d = load(own, D);
+        way.DX = add(way.DX, d, state);
+        way.EX = add(way.EX, load(own, E), state);
+        way.MU = add(way.MU, M, load(own, U));
+        way.MV = add(way.MV, M, load(own, V));
+        sent = i == 0 ? way.Ca * d : add(sent, way.Ca, d);
+      }
       MX = add(MX, M, state);
       store(M * B, sums + x * group);
-      M = settled(advance(kept, jump, M, Ca * d));
+      M = settled(advance(kept, jump, M, sent));
     }
     store(conj(M), lanes.lambda + 2 * n * group);
     X* const to = lanes.sums + n * rows_ * group;
     const auto put = [&](Index row, Pair value) { add_to(to + row * group, conj(value)); };
     const Pair last_power = load(table, 2 * (steps - 1));
     const Pack count(static_cast<X>(steps));
-    put(c, load(table, 2) * DX);
-    put(b, MU);
-    put(change, add(add(C * EX, B, MV), {count * last_power.re, count * last_power.im}, MX));
+    Pair da = MX * Pair{count * last_power.re, count * last_power.im};
+    for (Index i = 0; i < ways<Ways>(); ++i) {
+      const Way& way = all[std::size_t(i)];
+      put(row_out(i), a * way.DX);
+      put(row_in(i), way.MU);
+      da = add(add(da, load(from, row_out(i)), way.EX), load(from, row_in(i)), way.MV);
+    }
+    put(change, da);
   }
   /// What later blocks send to the inputs of some blocks.
   template <Index Modes, Index Blocks>
@@ -315,7 +414,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     std::array<std::array<Pair, std::size_t(Modes)>, std::size_t(Blocks)> MB;
     for (Index j = 0; j < Blocks; ++j)
       for (Index m = 0; m < Modes; ++m)
-        MB[std::size_t(j)][std::size_t(m)] = load(block_sums(lanes, m) + (first + j) * next_block, x);
+        MB[std::size_t(j)][std::size_t(m)] = load(block_sums<1>(lanes, m, first + j), x);
     const X* const table = powers(n) + lanes.first;
     constexpr Index next_mode = (steps + 1) * 2 * group;
     for (Index i = 0; i < steps; ++i) {
@@ -338,30 +437,40 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     const Index from = lanes.steps / steps * steps, count = lanes.steps - from;
     X* const states = states_.data() + lanes.first;
     const X* const own = coefficients(n) + lanes.first;
-    const Pair a = load(own, change), B = load(own, b), C = load(own, c);
+    const Pair a = load(own, change), B = load(own, b);
     const auto kept = keep(n, lanes);
     Pair state = start;
     for (Index k = 0; k < count; ++k) {
-      const Pack u = Pack::load(lanes.u + (from + k) * group);
-      state = advance(kept, a, state, {B.re * u, B.im * u});
+      Pair v = zero();
+      for (Index way = 0; way < ways(); ++way)
+        v = add(v, Pack::load(lanes.in(way) + (from + k) * group), load(own, row_in(way)));
+      state = advance(kept, a, state, v);
       store(state, states + 2 * k * group);
     }
-    Pair M = conj(load(lanes.lambda, 2 * n)), da = zero(), dB = zero(), dC = zero();
+    Pair M = conj(load(lanes.lambda, 2 * n)), da = zero();
+    std::array<Pair, std::size_t(max_rank + 1)> dB, dC;
+    dB.fill(zero());
+    dC.fill(zero());
     for (Index k = count - 1; k >= 0; --k) {
-      const Pack dy = Pack::load(lanes.dy + (from + k) * group);
-      X* const du = lanes.du + (from + k) * group;
-      M = add(M, dy, C);
-      dC = add(dC, dy, load(states, 2 * k));
+      for (Index way = 0; way < ways(); ++way) {
+        const Pack dy = Pack::load(lanes.out(way) + (from + k) * group);
+        M = add(M, dy, load(own, row_out(way)));
+        dC[std::size_t(way)] = add(dC[std::size_t(way)], dy, load(states, 2 * k));
+      }
       da = add(da, M, k > 0 ? load(states, 2 * k - 2) : start);
-      dB = add(dB, Pack::load(lanes.u + (from + k) * group), M);
-      fma(M.re, B.re, fnma(M.im, B.im, Pack::load(du))).store(du);
+      for (Index way = 0; way < ways(); ++way)
+        dB[std::size_t(way)] = add(dB[std::size_t(way)], Pack::load(lanes.in(way) + (from + k) * group), M);
+      X* const du = lanes.du + (from + k) * group;
+      if (R_ == 0) fma(M.re, B.re, fnma(M.im, B.im, Pack::load(du))).store(du);
       M = advance(kept, a, M, zero());
     }
     store(conj(settled(M)), lanes.lambda + 2 * n * group);
     X* const to = lanes.sums + n * rows_ * group;
     store(conj(da), to + change * group);
-    store(conj(dB), to + b * group);
-    store(conj(dC), to + c * group);
+    for (Index way = 0; way < ways(); ++way) {
+      store(conj(dB[std::size_t(way)]), to + row_in(way) * group);
+      store(conj(dC[std::size_t(way)]), to + row_out(way) * group);
+    }
   }
 
   Array<X> powers_;  // of each mode

@@ -21,6 +21,31 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   /// Rest.
   State initial_state() const { return {features(), modes_of(states())}; }
 
+  using Featurewise<Layer, T, State>::forward;
+  /// What a run leaves for the way back: the states before each of its tiles of time.
+  struct Trail {
+    std::vector<State> starts;  ///< (tiles)
+  };
+  /// A sequence from a state that will be gone back over: `forward_vjp` is spared making the states once more.
+  /// @param u       input            (L, H)
+  /// @param y       output           (L, H)
+  /// @param state   before step 0, becomes that after step L-1
+  /// @param trail   becomes that of this run, in the memory of one before of as many steps
+  /// @throws        ShapeError if the sizes disagree
+  /// @note          memory O(H N L / 1024)
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
+    require_same_shape<T>(u, y, features());
+    check(state);
+    trail.starts.resize(static_cast<std::size_t>(tiles(u.length())));
+    Index from = 0;
+    for (auto& start : trail.starts) {
+      start = state;
+      const Index steps = std::min(tile(u.length()), u.length() - from);
+      forward(u.block(from, steps), y.block(from, steps), state);
+      from += steps;
+    }
+  }
+
   /// Derivatives: see TrainableSSMLayer.
   struct Cotangent : ModalCotangent {
     ModalAdjoint<T, N, X, Arch>
@@ -43,7 +68,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   /// Of no sequence.
   Cotangent cotangent() const {
     const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
-    const Index lags = recurrence_.rank() == 0 ? ModalBlocks<T, N, X, Arch>::steps : 0;
+    const Index lags = ModalBlocks<T, N, X, Arch>::lags(recurrence_);
     return Cotangent({Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
                       Array<double>(groups, simd::group<X>), Array<double>(groups, lags, simd::group<X>)});
   }
@@ -70,6 +95,22 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     check(before);
     check(dstate);
     backwards(u, {&before, 1}, dy, &dstate, du, cotangent);
+  }
+
+  /// Of a sequence whose run left a trail.
+  /// @param u           input                     (L, H)
+  /// @param trail       what `forward` made of it
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree, also those of the trail
+  void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                   Cotangent& cotangent) const {
+    require_size("tiles of the trail", tiles(u.length()), std::ssize(trail.starts));
+    for (const auto& start : trail.starts) check(start);
+    check(dstate);
+    backwards(u, trail.starts, dy, &dstate, du, cotangent);
   }
 
   /// What the modes ask for; see Featurewise. @{
@@ -138,7 +179,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
         result.Q_bar(n, r) = number(8 + 4 * r);
       }
     }
-    if (R == 0) ModalBlocks<T, N, X, Arch>::add_lags(recurrence_, cotangent.kappa, h, result);
+    ModalBlocks<T, N, X, Arch>::add_lags(recurrence_, cotangent.kappa, h, result);
     for (Index n = 0; n < M; ++n) {
       const auto count = static_cast<double>(multiplicity(n, states()));  // is in C and Q_bar
       result.C(n) *= count;

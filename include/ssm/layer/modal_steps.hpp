@@ -4,18 +4,18 @@
 
 namespace ssm::detail {
 
-/// What modes that a low-rank part joins do backwards, step by step: those of one group of features.
+/// What modes that a low-rank part joins do step by step, there and back: those of one group of features.
 ///
-///     lambda_k = conj(C) dy_k + conj(A_bar) lambda_{k+1} + conj(Q_bar) ds_{k+1},    ds_k = -sum Re(conj(P_bar)
-///     lambda_k)
+///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1},    ds_k = -sum Re(conj(P_bar)
+///     lambda_k) du_k += sum Re(conj(B_bar) lambda_k)
 ///
-/// over a stretch of a few steps, then what the coefficients get of it, mode by mode, while it is near. Sums over modes
-/// run in parts that do not wait for each other.
+/// It finds s and ds. With them the modes are apart, and what the coefficients get is ModalBlocks' to say. Sums over
+/// modes run in parts that do not wait for each other.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalSteps : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
-  using Tile::add, Tile::add_conj, Tile::add_to, Tile::advance, Tile::bind, Tile::coefficients, Tile::group, Tile::keep,
-      Tile::load, Tile::room, Tile::settled, Tile::store, Tile::turn_to, Tile::zero;
+  using Tile::add, Tile::add_conj, Tile::advance, Tile::bind, Tile::coefficients, Tile::group, Tile::load, Tile::room,
+      Tile::settled, Tile::store, Tile::turn_to, Tile::zero;
   using Tile::b, Tile::c, Tile::change, Tile::p, Tile::q;
   using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
@@ -23,40 +23,47 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
  public:
   using typename Tile::Lanes;
 
-  /// Makes room for tiles of so many steps, where there is not enough.
-  void fit(const Recurrence& recurrence, Index tile) {
+  /// Makes room where there is not enough.
+  void fit(const Recurrence& recurrence) {
     bind(recurrence);
-    room(states_, (tile + 1) * 2 * M_);
-    room(lambdas_, stretch * 2 * M_);
-    room(s_, tile * R_);
-    room(ds_, tile * R_);
+    room(moving_, 2 * M_);
+    room(later_, std::max<Index>(R_, 1));
   }
-  /// The group whose turn it is.
-  void prepare(Index which) noexcept { turn_to(which); }
+  /// The group whose turn it is, from its last tile.
+  void prepare(Index which) noexcept {
+    turn_to(which);
+    std::fill(later_.begin(), later_.end(), X(0));
+  }
 
-  /// The states at `start` move over the tile.
+  /// The states at `start` move over the tile; finds s.
   void sweep(const Lanes& lanes) noexcept {
-    with_rank([&]<Index Rank>() { run<Rank, false>(lanes); });
-    const X* const last = states(lanes, lanes.steps % 2);
-    for (Index n = 0; n < M_; ++n) store(settled(load(last, 2 * n)), lanes.start + 2 * n * group);
+    with_rank([&]<Index Rank>() { run<Rank>(lanes, lanes.start); });
+    for (Index n = 0; n < M_; ++n) store(settled(load(lanes.start, 2 * n)), lanes.start + 2 * n * group);
   }
-  /// A tile backwards: adds to du and sums; lambda becomes the cotangent of `start`.
+  /// A tile backwards: finds s and ds, adds to du.
   void backwards(const Lanes& lanes) noexcept {
-    with_rank([&]<Index Rank>() {
-      run<Rank, true>(lanes);
-      for (Index end = lanes.steps; end > 0;) {
-        const Index first = (end - 1) / stretch * stretch;
-        run_back<Rank>(lanes, first, end);
-        for (Index n = 0; n < M_; ++n) add_sums<Rank>(lanes, n, first, end);
-        end = first;
+    X* const moving = moving_.data() + lanes.first;
+    const auto begin = [&](const X* from) {
+      for (Index n = 0; n < M_; ++n) store(load(from, 2 * n), moving + 2 * n * group);
+    };
+    begin(lanes.start);
+    with_rank([&]<Index Rank>() { run<Rank>(lanes, moving); });
+    begin(lanes.lambda);
+    for (Index r = 0; r < R_; ++r) Pack::load(later(lanes, r)).store(lanes.out(1 + r) + (lanes.steps - 1) * group);
+    with_rank([&]<Index Rank>() { run_back<Rank>(lanes, moving); });
+  }
+  /// What the first step's s is to the state before it and to Q.
+  void close(const Lanes& lanes) noexcept {
+    for (Index n = 0; n < M_; ++n)
+      for (Index r = 0; r < R_; ++r) {
+        const Pack ds = Pack::load(later(lanes, r));
+        X *const lambda = lanes.lambda + 2 * n * group, *const dQ = lanes.sums + (n * rows_ + q + 4 * r) * group;
+        store(add_conj(load(lambda, 0), ds, load(mode(lanes, n), q + 4 * r)), lambda);
+        store(add_conj(load(dQ, 0), ds, load(lanes.start, 2 * n)), dQ);
       }
-    });
-    for (Index n = 0; n < M_; ++n) store(settled(load(lanes.lambda, 2 * n)), lanes.lambda + 2 * n * group);
   }
 
  private:
-  static constexpr Index stretch = 16;  // steps whose lambdas are kept
-
   /// f.operator()<Rank>(), a rank that the compiler knows where it is 1 or 2.
   template <class F>
   void with_rank(F f) const {
@@ -78,140 +85,89 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   /// f(n, part) for all modes, four parts in a row.
   template <class F>
   void each_mode(F f) const noexcept {
+    const Index M = M_;
     Index n = 0;
-    for (; n + 4 <= M_; n += 4) {
+    for (; n + 4 <= M; n += 4) {
       f(n, 0);
       f(n + 1, 1);
       f(n + 2, 2);
       f(n + 3, 3);
     }
-    for (; n < M_; ++n) f(n, 0);
+    for (; n < M; ++n) f(n, 0);
   }
 
-  X* states(const Lanes& lanes, Index k) noexcept { return states_.data() + k * 2 * M_ * group + lanes.first; }
-  X* lambdas(const Lanes& lanes, Index k) noexcept {
-    return lambdas_.data() + k % stretch * 2 * M_ * group + lanes.first;
-  }
-  X* common(Array<X>& of, const Lanes& lanes, Index k, Index r) noexcept {
-    return of.data() + (k * R_ + r) * group + lanes.first;
-  }
+  X* later(const Lanes& lanes, Index r) noexcept { return later_.data() + r * group + lanes.first; }
   const X* mode(const Lanes& lanes, Index n) const noexcept { return coefficients(n) + lanes.first; }
 
-  /// The states of every step of the tile, and what the modes have in common there. Where they are not kept, two rows
-  /// of states take turns.
-  template <Index Rank, bool kept>
-  void run(Lanes lanes) noexcept {
+  /// The states move over the tile; -s of every step is stored.
+  template <Index Rank>
+  void run(Lanes lanes, X* states) noexcept {
     const Index R = rank<Rank>();
+    const auto modes = Tile::modes(lanes);
     OfRanks<Rank, Parts> s;
     const auto gather_s = [&](Index n, Index part, Pair x) {
       for (Index r = 0; r < R; ++r) {
-        const Pair Q = load(mode(lanes, n), q + 4 * r);
+        const Pair Q = load(modes[n], q + 4 * r);
         Pack& sum = s[std::size_t(r)][part];
-        sum = fma(Q.re, x.re, fnma(Q.im, x.im, sum));
+        sum = fnma(Q.re, x.re, fma(Q.im, x.im, sum));
       }
     };
-    each_mode([&](Index n, Index part) {
-      const Pair x = load(lanes.start, 2 * n);
-      store(x, states(lanes, 0) + 2 * n * group);
-      gather_s(n, part, x);
-    });
+    each_mode([&](Index n, Index part) { gather_s(n, part, load(states, 2 * n)); });
     for (Index k = 0; k < lanes.steps; ++k) {
-      const X* const x = states(lanes, kept ? k : k % 2);
-      X* const next = states(lanes, kept ? k + 1 : (k + 1) % 2);
       const Pack u = Pack::load(lanes.u + k * group);
       OfRanks<Rank, Pack> now;
       for (Index r = 0; r < R; ++r) {
         now[std::size_t(r)] = s[std::size_t(r)].total();
-        now[std::size_t(r)].store(common(s_, lanes, k, r));
+        now[std::size_t(r)].store(lanes.in(1 + r) + k * group);
         s[std::size_t(r)] = {};
       }
       each_mode([&](Index n, Index part) {
-        const X* const from = mode(lanes, n);
+        const X* const from = modes[n];
         const Pair B = load(from, b);
         Pair v{B.re * u, B.im * u};
-        for (Index r = 0; r < R; ++r) {
-          const Pair P = load(from, p + 4 * r);
-          v = {fnma(P.re, now[std::size_t(r)], v.re), fnma(P.im, now[std::size_t(r)], v.im)};
-        }
-        const Pair moved = advance(keep(n, lanes), load(from, change), load(x, 2 * n), v);
-        store(moved, next + 2 * n * group);
+        for (Index r = 0; r < R; ++r) v = add(v, now[std::size_t(r)], load(from, p + 4 * r));
+        const Pair moved = advance(modes.keep(n), load(from, change), load(states, 2 * n), v);
+        store(moved, states + 2 * n * group);
         gather_s(n, part, moved);
       });
     }
   }
 
-  /// The cotangents of the states of steps first .. end - 1, and of what the modes have in common; adds to du.
+  /// The cotangents of the states move back over the tile; ds of every step is stored with the step before it.
   template <Index Rank>
-  void run_back(Lanes lanes, Index first, Index end) noexcept {
+  void run_back(Lanes lanes, X* lambdas) noexcept {
     const Index R = rank<Rank>();
-    for (Index k = end - 1; k >= first; --k) {
+    const auto modes = Tile::modes(lanes);
+    for (Index k = lanes.steps - 1; k >= 0; --k) {
       const Pack dy = Pack::load(lanes.dy + k * group);
-      X* const now = lambdas(lanes, k);
+      OfRanks<Rank, Pack> next;
+      for (Index r = 0; r < R; ++r) next[std::size_t(r)] = Pack::load(lanes.out(1 + r) + k * group);
       Parts du;
-      OfRanks<Rank, Parts> parts;
+      OfRanks<Rank, Parts> ds;
       each_mode([&](Index n, Index part) {
-        const X* const from = mode(lanes, n);
-        const Pair B = load(from, b), lambda = add_conj(load(lanes.lambda, 2 * n), dy, load(from, c));
-        store(lambda, now + 2 * n * group);
+        const X* const from = modes[n];
+        Pair lambda = add_conj(load(lambdas, 2 * n), dy, load(from, c));
+        for (Index r = 0; r < R; ++r) lambda = add_conj(lambda, next[std::size_t(r)], load(from, q + 4 * r));
+        const Pair B = load(from, b), carry = add_conj(zero(), lambda, load(from, change));
+        const auto kept = modes.keep(n);
+        store({Pack::add_where(kept, lambda.re, carry.re), Pack::add_where(kept, lambda.im, carry.im)},
+              lambdas + 2 * n * group);
         du[part] = fma(B.re, lambda.re, fma(B.im, lambda.im, du[part]));
         for (Index r = 0; r < R; ++r) {
           const Pair P = load(from, p + 4 * r);
-          Pack& sum = parts[std::size_t(r)][part];
+          Pack& sum = ds[std::size_t(r)][part];
           sum = fnma(P.re, lambda.re, fnma(P.im, lambda.im, sum));
         }
       });
-      (Pack::load(lanes.du + k * group) + du.total()).store(lanes.du + k * group);
-      OfRanks<Rank, Pack> ds;
-      for (Index r = 0; r < R; ++r) {
-        ds[std::size_t(r)] = parts[std::size_t(r)].total();
-        ds[std::size_t(r)].store(common(ds_, lanes, k, r));
-      }
-      for (Index n = 0; n < M_; ++n) {
-        const X* const from = mode(lanes, n);
-        const Pair lambda = load(now, 2 * n);
-        Pair carry = add_conj(zero(), lambda, load(from, change));
-        for (Index r = 0; r < R; ++r) carry = add_conj(carry, ds[std::size_t(r)], load(from, q + 4 * r));
-        const auto kept = keep(n, lanes);
-        store({Pack::add_where(kept, lambda.re, carry.re), Pack::add_where(kept, lambda.im, carry.im)},
-              lanes.lambda + 2 * n * group);
-      }
+      X* const to = lanes.du + k * group;
+      (Pack::load(to) + du.total()).store(to);
+      for (Index r = 0; r < R; ++r)
+        ds[std::size_t(r)].total().store(k > 0 ? lanes.out(1 + r) + (k - 1) * group : later(lanes, r));
     }
   }
 
-  /// What the coefficients of a mode get of these steps.
-  template <Index Rank>
-  void add_sums(Lanes lanes, Index n, Index first, Index end) noexcept {
-    const Index R = rank<Rank>();
-    Pair da = zero(), dB = zero(), dC = zero(), x = load(states(lanes, first), 2 * n);
-    OfRanks<Rank, Pair> dP, dQ;
-    dP.fill(zero());
-    dQ.fill(zero());
-    for (Index k = first; k < end; ++k) {
-      const Pair before = x, lambda = load(lambdas(lanes, k), 2 * n);
-      x = load(states(lanes, k + 1), 2 * n);
-      dC = add_conj(dC, Pack::load(lanes.dy + k * group), x);
-      dB = add(dB, Pack::load(lanes.u + k * group), lambda);
-      da = add_conj(da, lambda, before);
-      for (Index r = 0; r < R; ++r) {
-        const Pack s = Pack::load(common(s_, lanes, k, r));
-        Pair& P = dP[std::size_t(r)];
-        P = {fnma(lambda.re, s, P.re), fnma(lambda.im, s, P.im)};
-        dQ[std::size_t(r)] = add_conj(dQ[std::size_t(r)], Pack::load(common(ds_, lanes, k, r)), before);
-      }
-    }
-    X* const sums = lanes.sums + n * rows_ * group;
-    add_to(sums + change * group, da);
-    add_to(sums + b * group, dB);
-    add_to(sums + c * group, dC);
-    for (Index r = 0; r < R; ++r) {
-      add_to(sums + (p + 4 * r) * group, dP[std::size_t(r)]);
-      add_to(sums + (q + 4 * r) * group, dQ[std::size_t(r)]);
-    }
-  }
-
-  Array<X> states_;   // x before each of the tile's steps, and after the last
-  Array<X> lambdas_;  // their cotangents, of a stretch
-  Array<X> s_, ds_;   // what the modes have in common at each step, and its cotangent
+  Array<X> moving_;  // the states, then their cotangents
+  Array<X> later_;   // ds of the first step of the tile that came after
 };
 
 }  // namespace ssm::detail

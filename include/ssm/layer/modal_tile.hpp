@@ -15,11 +15,18 @@ class ModalTile {
     X* start;          ///< the states before the tile; of a sweep: and after it
     X *u, *dy, *du;    ///< (steps)
     X *lambda, *sums;  ///< cotangents: of the states after the tile, then before it; += of the coefficients
+    X *s, *ds;         ///< with a low-rank part: -s_k, and the cotangent of s_(k+1)     (R, steps)
+    Index next_rank;   ///< numbers from one rank's to the next's
 
     /// Lanes from this one on.
     Lanes from(Index lane) const noexcept {
-      return {lane, steps, start + lane, u + lane, dy + lane, du + lane, lambda + lane, sums + lane};
+      return {lane,          steps,       start + lane, u + lane,  dy + lane, du + lane,
+              lambda + lane, sums + lane, s + lane,     ds + lane, next_rank};
     }
+    /// What enters all modes: u, then -s of each rank.     (steps)
+    X* in(Index which) const noexcept { return which == 0 ? u : s + (which - 1) * next_rank; }
+    /// Cotangents of what leaves them: dy, then that of the next s of each rank.     (steps)
+    X* out(Index which) const noexcept { return which == 0 ? dy : ds + (which - 1) * next_rank; }
   };
 
  protected:
@@ -29,6 +36,9 @@ class ModalTile {
   using Mask = typename Pack::Mask;
   static constexpr Index group = simd::group<X>;
   enum { change = 0, b = 2, c = 4, p = 6, q = 8 };  // rows of a mode; p and q of each rank follow one another
+  /// Rows by which what enters comes in, and what leaves goes out.
+  static constexpr Index row_in(Index which) noexcept { return which == 0 ? Index(b) : p + 4 * (which - 1); }
+  static constexpr Index row_out(Index which) noexcept { return which == 0 ? Index(c) : q + 4 * (which - 1); }
 
   void bind(const Recurrence& recurrence) noexcept {
     recurrence_ = &recurrence;
@@ -44,6 +54,18 @@ class ModalTile {
   void turn_to(Index which) noexcept {
     coefficients_ = recurrence_->coefficients(which);
     kept_ = recurrence_->kept(which);
+  }
+  /// The coefficients of some lanes, as values: what is stored in a loop might be this object's members.
+  struct Modes {
+    const X* first;
+    Index next, lane;
+    const std::uint16_t* kept;
+
+    const X* operator[](Index n) const noexcept { return first + n * next; }
+    Mask keep(Index n) const noexcept { return Mask(std::uint32_t{kept[n]} >> lane); }
+  };
+  Modes modes(const Lanes& lanes) const noexcept {
+    return {coefficients_ + lanes.first, rows_ * group, lanes.first, kept_};
   }
   const X* coefficients(Index n) const noexcept { return coefficients_ + n * rows_ * group; }
   bool keeps(Index n, Index lane) const noexcept { return (kept_[n] >> lane & 1) != 0; }

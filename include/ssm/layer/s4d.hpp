@@ -103,46 +103,6 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   /// By the default method.
   explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
 
-  using Base::forward, Base::forward_vjp;
-  /// What a run leaves for the way back: the states before each of its tiles of time.
-  struct Trail {
-    std::vector<typename Base::State> starts;  ///< (tiles)
-  };
-  /// A sequence from a state that will be gone back over: `forward_vjp` is spared making the states once more.
-  /// @param u       input            (L, H)
-  /// @param y       output           (L, H)
-  /// @param state   before step 0, becomes that after step L-1
-  /// @param trail   becomes that of this run, in the memory of one before of as many steps
-  /// @throws        ShapeError if the sizes disagree
-  /// @note          memory O(H N L / 1024)
-  void forward(ConstSequence<T> u, Sequence<T> y, typename Base::State& state, Trail& trail) const {
-    detail::require_same_shape<T>(u, y, this->features());
-    this->check(state);
-    trail.starts.resize(static_cast<std::size_t>(this->tiles(u.length())));
-    Index from = 0;
-    for (auto& start : trail.starts) {
-      start = state;
-      const Index steps = std::min(this->tile(u.length()), u.length() - from);
-      forward(u.block(from, steps), y.block(from, steps), state);
-      from += steps;
-    }
-  }
-  /// Of a sequence whose run left a trail.
-  /// @param u           input                     (L, H)
-  /// @param trail       what `forward` made of it
-  /// @param dy          cotangent of the output   (L, H)
-  /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
-  /// @param du          += cotangent of u         (L, H)     not dy's memory
-  /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree, also those of the trail
-  void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, typename Base::State& dstate,
-                   Sequence<T> du, typename Base::Cotangent& cotangent) const {
-    detail::require_size("tiles of the trail", this->tiles(u.length()), std::ssize(trail.starts));
-    for (const auto& start : trail.starts) this->check(start);
-    this->check(dstate);
-    this->backwards(u, trail.starts, dy, &dstate, du, cotangent);
-  }
-
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
   /// @throws ShapeError if the gradient has other sizes
   /// @note   O(H N)
