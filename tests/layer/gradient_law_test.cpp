@@ -67,20 +67,22 @@ TEMPLATE_TEST_CASE("vjp from rest is vjp from a state at rest", "[layer][gradien
 }
 
 TEMPLATE_TEST_CASE("a trail leads back to the same gradients, and a wrong one is refused", "[layer][gradient]",
-                   S5<float>, S5<double>, S4D<float>, S4D<double>) {
+                   S5<float>, S5<double>, S4D<float>, S4D<double>, S4<float>, S4<double>, LSSL<float>, LSSL<double>) {
   using Layer = TestType;
   using T = typename Layer::Scalar;
   STATIC_REQUIRE(LeavesTrail<Layer>);
   constexpr bool exact = std::same_as<Layer, S5<T>>;  // its states there and back are made by the same loop
   constexpr double within = exact ? 0.0 : tolerance::gradient<T>;
-  const Index L = GENERATE(0, 1, 1024, 1025, 2100);  // up to three tiles
+  const Index L = GENERATE(0, 1, 1024, 1025, 2100);  // up to nine tiles
   CAPTURE(L);
   Random random(3);
   const auto layer = [&] {
     if constexpr (exact)
       return Layer(initial<Layer>(hippo::NormalLegS{}, {.features = 3, .states = 8}, random));
-    else
+    else if constexpr (std::same_as<Layer, S4D<T>>)
       return Layer(initial<Layer>(diagonal::Linear{}, {.features = 17, .states = 8}, random));
+    else
+      return Layer(initial<Layer>(hippo::LegS{}, {.features = 17, .states = 8}, random));
   }();
   const auto [u, dy, none] = laws::sequences<T>(L, layer.features());
   auto first = layer.initial_state(), last = first;

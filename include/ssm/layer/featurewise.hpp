@@ -5,6 +5,7 @@
 #include "ssm/layer/mode.hpp"
 
 #include <cassert>
+#include <vector>
 
 namespace ssm::detail {
 
@@ -19,6 +20,13 @@ namespace ssm::detail {
 ///     kernel(h, length)                   impulse response of feature h, without D                 (length)   fp64
 ///     state_response<T>(h, block)         what joins its convolution to the states at the ends
 ///     real_state(h, state, x), set_real_state(h, x, state)       the state of feature h as N real numbers
+///
+/// and, to be trained (see TrainableSSMLayer), `cotangent`, `parameters_vjp` and
+///
+///     tile(length)                        steps of a tile on the way back
+///     backwards(u, starts, dy, dstate, du, cotangent)    sizes having been checked; `starts` are the states before
+///     each
+///                                         tile, or before the first alone, or none: from rest; dstate may be nullptr
 template <class Layer, std::floating_point T, class LayerState>
 class Featurewise {
  public:
@@ -55,6 +63,65 @@ class Featurewise {
       convolve(self(), first, std::min(convolved_together, self().features() - first), u, y, &state, work, made_here);
   }
 
+  /// What a run leaves for the way back: the states before each of its tiles of time.
+  struct Trail {
+    std::vector<State> starts;  ///< (tiles)
+  };
+  /// A sequence from a state that will be gone back over: `forward_vjp` is spared making the states once more.
+  /// @param u       input            (L, H)
+  /// @param y       output           (L, H)
+  /// @param state   before step 0, becomes that after step L-1
+  /// @param trail   becomes that of this run, in the memory of one before of as many steps
+  /// @throws        ShapeError if the sizes disagree
+  /// @note          memory O(H N L / 1024)
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
+    check(u, y, state);
+    trail.starts.resize(static_cast<std::size_t>(tiles(u.length())));
+    Index from = 0;
+    for (auto& start : trail.starts) {
+      start = state;
+      const Index steps = std::min(self().tile(u.length()), u.length() - from);
+      self().recur(0, u.block(from, steps), y.block(from, steps), state);
+      from += steps;
+    }
+  }
+
+  /// Of a sequence from rest whose final state nobody used.
+  /// @param u           input                     (L, H)
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  /// @note              three to four times `forward`; memory O(N (L / 1024 + 1024)) of 16 features (LSSL: of one)
+  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, auto& cotangent) const {
+    backwards(u, {}, dy, nullptr, du, cotangent);
+  }
+  /// Of a sequence from a state.
+  /// @param u           input                     (L, H)
+  /// @param before      the state before step 0
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param dstate      cotangent of the state after the last step; becomes that of `before`
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree
+  void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                   auto& cotangent) const {
+    backwards(u, {&before, 1}, dy, &dstate, du, cotangent);
+  }
+  /// Of a sequence whose run left a trail.
+  /// @param u           input                     (L, H)
+  /// @param trail       what `forward` made of it
+  /// @param dy          cotangent of the output   (L, H)
+  /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
+  /// @param du          += cotangent of u         (L, H)     not dy's memory
+  /// @param cotangent   += that of the layer's discrete numbers
+  /// @throws            ShapeError if the sizes disagree, also those of the trail
+  void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                   auto& cotangent) const {
+    detail::require_size("tiles of the trail", tiles(u.length()), std::ssize(trail.starts));
+    backwards(u, trail.starts, dy, &dstate, du, cotangent);
+  }
+
   /// What a convolution would use: y for u = 1, 0, 0, .., the direct term D included.    (length, H)
   /// @throws DomainError if the length is negative
   Array<T> impulse_response(Index length) const {
@@ -69,6 +136,15 @@ class Featurewise {
 
  private:
   const Layer& self() const noexcept { return static_cast<const Layer&>(*this); }
+  Index tiles(Index length) const noexcept { return (length + self().tile(length) - 1) / self().tile(length); }
+  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
+                 auto& cotangent) const {
+    detail::require_same_shape<T>(u, dy, self().features());
+    detail::require_same_shape<T>(u, du, self().features());
+    for (const State& start : starts) self().check(start);
+    if (dstate != nullptr) self().check(*dstate);
+    self().backwards(u, starts, dy, dstate, du, cotangent);
+  }
   void check(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
     detail::require_same_shape<T>(u, y, self().features());
     self().check(state);

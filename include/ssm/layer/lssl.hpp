@@ -238,61 +238,6 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
     return {Array<double>(features(), states(), states()), Array<double>(features(), states()),
             Array<double>(features(), states()), Array<double>(features())};
   }
-  /// Of a sequence from rest whose final state nobody used.
-  /// @param u           input                     (L, H)
-  /// @param dy          cotangent of the output   (L, H)
-  /// @param du          += cotangent of u         (L, H)     not dy's memory
-  /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree
-  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
-    State nobody = initial_state();
-    forward_vjp(u, initial_state(), dy, nobody, du, cotangent);
-  }
-  /// Of a sequence from a state. In fp64, the plain way: the states of one feature over the whole sequence are kept.
-  /// @param u           input                     (L, H)
-  /// @param before      the state before step 0
-  /// @param dy          cotangent of the output   (L, H)
-  /// @param dstate      cotangent of the state after the last step; becomes that of `before`
-  /// @param du          += cotangent of u         (L, H)     not dy's memory
-  /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree
-  /// @note              O(H N^2 L); memory O(N L)
-  void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   Cotangent& cotangent) const {
-    detail::require_same_shape<T>(u, dy, features());
-    detail::require_same_shape<T>(u, du, features());
-    check(before);
-    check(dstate);
-    const Index size = states(), L = u.length();
-    Matrix<double> x(size, L + 1);
-    for (Index h = 0; h < features(); ++h) {
-      const DiscreteDenseSystem<double> system = discrete(h);
-      Vector<double> carried(size), lambda(size);
-      for (Index n = 0; n < size; ++n) {
-        x(n, 0) = static_cast<double>(before.x(h, n));
-        carried(n) = static_cast<double>(dstate.x(h, n));
-      }
-      for (Index k = 0; k < L; ++k)
-        x.col(k + 1).noalias() = system.A_bar * x.col(k) + system.B_bar.col(0) * static_cast<double>(u(k, h));
-      Matrix<double> dA_bar = Matrix<double>::Zero(size, size);
-      for (Index k = L - 1; k >= 0; --k) {
-        const double dy_k = static_cast<double>(dy(k, h)), u_k = static_cast<double>(u(k, h));
-        lambda = carried + dy_k * system.C.row(0).transpose();
-        dA_bar.noalias() += lambda * x.col(k).transpose();
-        for (Index n = 0; n < size; ++n) {
-          cotangent.B_bar(h, n) += lambda(n) * u_k;
-          cotangent.C(h, n) += dy_k * x(n, k + 1);
-        }
-        cotangent.D(h) += dy_k * u_k;
-        du(k, h) += static_cast<T>(static_cast<double>(parameters_.D(h)) * dy_k + system.B_bar.col(0).dot(lambda));
-        carried.noalias() = system.A_bar.transpose() * lambda;
-      }
-      for (Index n = 0; n < size; ++n) {
-        for (Index m = 0; m < size; ++m) cotangent.A_bar(h, n, m) += dA_bar(n, m);
-        dstate.x(h, n) = static_cast<X>(carried(n));
-      }
-    }
-  }
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
   /// @throws ShapeError if the gradient has other sizes
   /// @note   O(H N^3)
@@ -325,6 +270,60 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   void check(const State& state) const {
     detail::require_shape("state", state.x, features(), states());
     detail::require_shape("state's workspace", state.next, features(), states());
+  }
+  /// Steps of a tile on the way back.
+  Index tile(Index length) const noexcept { return std::clamp<Index>(length, 1, 1024); }
+  /// In fp64: the states of one feature over a tile are kept.
+  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
+                 Cotangent& cotangent) const {
+    const Index size = states(), L = u.length(), steps = tile(L), tiles = (L + steps - 1) / steps;
+    Matrix<double> start(size, std::max<Index>(tiles, 1)), x(size, steps + 1), lambda(size, steps);
+    Vector<double> carried(size), u_tile(steps), dy_tile(steps);
+    for (Index h = 0; h < features(); ++h) {
+      const DiscreteDenseSystem<double> system = discrete(h);
+      const auto B = system.B_bar.col(0);
+      const auto run = [&](Index from, Index count, const auto& first) {
+        x.col(0) = first;
+        for (Index k = 0; k < count; ++k) {
+          u_tile(k) = static_cast<double>(u(from + k, h));
+          x.col(k + 1).noalias() = system.A_bar * x.col(k);
+          x.col(k + 1) += B * u_tile(k);
+        }
+      };
+      for (Index n = 0; n < size; ++n) {
+        start(n, 0) = 0;
+        for (Index i = 0; i < std::ssize(starts); ++i)
+          start(n, i) = static_cast<double>(starts[static_cast<std::size_t>(i)].x(h, n));
+        carried(n) = dstate == nullptr ? 0.0 : static_cast<double>(dstate->x(h, n));
+      }
+      for (Index i = 0; i + 1 < tiles && std::ssize(starts) < tiles; ++i) {
+        run(i * steps, steps, start.col(i));
+        start.col(i + 1) = x.col(steps);
+      }
+      Matrix<double> dA_bar = Matrix<double>::Zero(size, size);
+      Vector<double> dB = Vector<double>::Zero(size), dC = dB;
+      for (Index i = tiles - 1; i >= 0; --i) {
+        const Index from = i * steps, count = std::min(steps, L - from);
+        run(from, count, start.col(i));
+        for (Index k = count - 1; k >= 0; --k) {
+          dy_tile(k) = static_cast<double>(dy(from + k, h));
+          lambda.col(k) = carried + dy_tile(k) * system.C.row(0).transpose();
+          carried.noalias() = system.A_bar.transpose() * lambda.col(k);
+          const double direct = static_cast<double>(parameters_.D(h)) * dy_tile(k);
+          du(from + k, h) += static_cast<T>(direct + B.dot(lambda.col(k)));
+        }
+        dA_bar.noalias() += lambda.leftCols(count) * x.leftCols(count).transpose();
+        dB.noalias() += lambda.leftCols(count) * u_tile.head(count);
+        dC.noalias() += x.middleCols(1, count) * dy_tile.head(count);
+        cotangent.D(h) += dy_tile.head(count).dot(u_tile.head(count));
+      }
+      for (Index n = 0; n < size; ++n) {
+        for (Index m = 0; m < size; ++m) cotangent.A_bar(h, n, m) += dA_bar(n, m);
+        cotangent.B_bar(h, n) += dB(n);
+        cotangent.C(h, n) += dC(n);
+        if (dstate != nullptr) dstate->x(h, n) = static_cast<X>(carried(n));
+      }
+    }
   }
   /// Feature h, step after step.
   void recur(Index first, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {

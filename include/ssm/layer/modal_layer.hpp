@@ -21,31 +21,6 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   /// Rest.
   State initial_state() const { return {features(), modes_of(states())}; }
 
-  using Featurewise<Layer, T, State>::forward;
-  /// What a run leaves for the way back: the states before each of its tiles of time.
-  struct Trail {
-    std::vector<State> starts;  ///< (tiles)
-  };
-  /// A sequence from a state that will be gone back over: `forward_vjp` is spared making the states once more.
-  /// @param u       input            (L, H)
-  /// @param y       output           (L, H)
-  /// @param state   before step 0, becomes that after step L-1
-  /// @param trail   becomes that of this run, in the memory of one before of as many steps
-  /// @throws        ShapeError if the sizes disagree
-  /// @note          memory O(H N L / 1024)
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
-    require_same_shape<T>(u, y, features());
-    check(state);
-    trail.starts.resize(static_cast<std::size_t>(tiles(u.length())));
-    Index from = 0;
-    for (auto& start : trail.starts) {
-      start = state;
-      const Index steps = std::min(tile(u.length()), u.length() - from);
-      forward(u.block(from, steps), y.block(from, steps), state);
-      from += steps;
-    }
-  }
-
   /// Derivatives: see TrainableSSMLayer.
   struct Cotangent : ModalCotangent {
     ModalAdjoint<T, N, X, Arch>
@@ -72,48 +47,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     return Cotangent({Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
                       Array<double>(groups, simd::group<X>), Array<double>(groups, lags, simd::group<X>)});
   }
-  /// Of a sequence from rest whose final state nobody used.
-  /// @param u           input                     (L, H)
-  /// @param dy          cotangent of the output   (L, H)
-  /// @param du          += cotangent of u         (L, H)     not dy's memory
-  /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree
-  /// @note              O(H N L), S4D two to three times `forward`, S4 four to five; memory O(N sqrt(L)) of 16 features
-  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
-    backwards(u, {}, dy, nullptr, du, cotangent);
-  }
-  /// Of a sequence from a state.
-  /// @param u           input                     (L, H)
-  /// @param before      the state before step 0
-  /// @param dy          cotangent of the output   (L, H)
-  /// @param dstate      cotangent of the state after the last step; becomes that of `before`
-  /// @param du          += cotangent of u         (L, H)     not dy's memory
-  /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree
-  void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   Cotangent& cotangent) const {
-    check(before);
-    check(dstate);
-    backwards(u, {&before, 1}, dy, &dstate, du, cotangent);
-  }
-
-  /// Of a sequence whose run left a trail.
-  /// @param u           input                     (L, H)
-  /// @param trail       what `forward` made of it
-  /// @param dy          cotangent of the output   (L, H)
-  /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
-  /// @param du          += cotangent of u         (L, H)     not dy's memory
-  /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree, also those of the trail
-  void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   Cotangent& cotangent) const {
-    require_size("tiles of the trail", tiles(u.length()), std::ssize(trail.starts));
-    for (const auto& start : trail.starts) check(start);
-    check(dstate);
-    backwards(u, trail.starts, dy, &dstate, du, cotangent);
-  }
-
-  /// What the modes ask for; see Featurewise. @{
+  /// What is asked for; see Featurewise. @{
   void check(const State& state) const {
     require_size("features of the state", features(), state.features());
     require_size("modes of the state", modes_of(states()), state.modes());
@@ -136,6 +70,17 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     for (Index n = 0; n < M; ++n) {
       state.re(h, n) = static_cast<X>(x[static_cast<std::size_t>(n)]);
       state.im(h, n) = n >= odd ? static_cast<X>(x[static_cast<std::size_t>(M - odd + n)]) : X(0);
+    }
+  }
+  Index tile(Index length) const noexcept { return ModalAdjoint<T, N, X, Arch>::tile(recurrence_, length); }
+  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
+                 Cotangent& cotangent) const {
+    cotangent.adjoint.fit(recurrence_, u.length());
+    constexpr Index group = simd::group<X>;
+    for (Index first = 0; first < features(); first += group) {
+      const Index count = std::min(group, features() - first);
+      cotangent.adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), starts,
+                        dstate, cotangent);
     }
   }
   double ns_per_step(const cost::Table& table) const noexcept {
@@ -204,22 +149,6 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
       gradient.C(h, n) += as_stored(dC(n));
     }
     gradient.log_dt(h) += static_cast<T>(dt(h) * ddt);
-  }
-  /// Tiles of a sequence on the way back, and steps of one.
-  Index tiles(Index length) const noexcept { return (length + tile(length) - 1) / tile(length); }
-  Index tile(Index length) const noexcept { return ModalAdjoint<T, N, X, Arch>::tile(recurrence_, length); }
-  /// @param starts   states before each tile, or before the first alone, or none: from rest
-  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
-                 Cotangent& cotangent) const {
-    require_same_shape<T>(u, dy, features());
-    require_same_shape<T>(u, du, features());
-    cotangent.adjoint.fit(recurrence_, u.length());
-    constexpr Index group = simd::group<X>;
-    for (Index first = 0; first < features(); first += group) {
-      const Index count = std::min(group, features() - first);
-      cotangent.adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), starts,
-                        dstate, cotangent);
-    }
   }
   void set_step(Index h, const DiscreteDplrSystem<double>& system) {
     recurrence_.set(h, system, static_cast<double>(parameters_.D(h)));
