@@ -47,6 +47,7 @@
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/modal_adjoint.hpp"
 #include "ssm/layer/modal_blocks.hpp"
+#include "ssm/layer/modal_lags.hpp"
 #include "ssm/layer/modal_layer.hpp"
 #include "ssm/layer/modal_parameters.hpp"
 #include "ssm/layer/modal_recurrence.hpp"

@@ -11,7 +11,7 @@ namespace ssm::detail {
 struct ModalCotangent {
   Array<double> coefficients;  ///< of change, B_bar, C, P_bar, Q_bar   (groups, M (6 + 4 R), lanes)
   Array<double> D;             ///< of D                                (groups, lanes)
-  Array<double> kappa;         ///< sums of dy_(m+i) u_m within blocks, see ModalBlocks    (groups, (1 + R)^2 T, lanes)
+  Array<double> kappa;         ///< see ModalLags                        (groups, (1 + R)^2 T, lanes)
 
   /// Of other sequences, added.
   ModalCotangent& operator+=(const ModalCotangent& other) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/layer/modal_tile.hpp"
+#include "ssm/layer/modal_lags.hpp"
 
 namespace ssm::detail {
 
@@ -14,11 +14,10 @@ namespace ssm::detail {
 ///     dC = a D X + B K(a),     dB = M U + C K(a),    da = C E X + M (T a^(T-1) X + B U') + C B K'(a)
 ///
 /// the cotangents being the conjugates of these, and products with B and C sums over all that enters and leaves. What
-/// the steps of a block do to each other goes by the layer's first responses k_i = sum over modes of Re(C B a^i), and
-/// by kappa_i = sum_m dy_(m+i) u_m with K(a) = sum kappa_i a^i: the same for all modes. A mode that meets no other
-/// costs six multiplications and four additions a step, and two multiplications more on the way there, with a table of
-/// its T powers; step by step it costs 27 multiplications. Powers are made in fp64 of the coefficients that `forward`
-/// runs with, a^T in delta form.
+/// the steps of a block do to each other, k and K, is ModalLags'. A mode that meets no other costs six multiplications
+/// and four additions a step, and two multiplications more on the way there, with a table of its T powers; step by step
+/// it costs 27 multiplications. Powers are made in fp64 of the coefficients that `forward` runs with, a^T in delta
+/// form.
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
@@ -27,24 +26,18 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile::b, Tile::c, Tile::change, Tile::row_in, Tile::row_out;
   using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
-  static constexpr Index together = 3, swept = 4;  // modes that run at once: there and back; only there
-  static constexpr Index reached = 4;              // blocks whose du is made at once
+  static constexpr Index steps = ModalLags<T, N, X, Arch>::steps;  // T
+  static constexpr Index together = 3, swept = 4;                  // modes that run at once: there and back; only there
+  static constexpr Index reached = 4;                              // blocks whose du is made at once
 
  public:
-  static constexpr Index steps = 32;  ///< T
-  /// Numbers that kappa is, of a feature: of each that leaves and each that enters.
-  static Index lags(const Recurrence& recurrence) noexcept {
-    return (1 + recurrence.rank()) * (1 + recurrence.rank()) * steps;
-  }
-
   using typename Tile::Lanes;
 
   /// Makes room for tiles of so many steps, where there is not enough.
   void fit(const Recurrence& recurrence, Index tile) {
     bind(recurrence);
     room(powers_, M_ * (steps + 1) * 2);
-    room(first_, steps);
-    room(kappa_, lags(recurrence));
+    lags_.fit(recurrence);
     room(sums_, (tile / steps + 1) * together * block_rows());
     room(states_, steps * 2);
   }
@@ -52,7 +45,8 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   /// Makes the tables of a group.     O(M T)
   void prepare(Index which) noexcept {
     turn_to(which);
-    std::fill(first_.begin(), first_.end(), X(0));
+    X* const response = lags_.responses();
+    std::fill_n(response, steps * group, X(0));
     using Row = std::array<double, std::size_t(group)>;
     Row a_re, a_im, d_re, d_im, CB_re, CB_im, re, im;  // lanes in inner loops: the compiler's to make wide
     for (Index n = 0; n < M_; ++n) {
@@ -73,7 +67,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
         for (std::size_t l = 0; l < re.size(); ++l) {
           table[2 * i * group + Index(l)] = static_cast<X>(re[l]);
           table[(2 * i + 1) * group + Index(l)] = static_cast<X>(im[l]);
-          first_(i, Index(l)) += static_cast<X>(CB_re[l] * re[l] - CB_im[l] * im[l]);
+          response[i * group + Index(l)] += static_cast<X>(CB_re[l] * re[l] - CB_im[l] * im[l]);
           const double next = re[l] * a_re[l] - im[l] * a_im[l];
           im[l] = re[l] * a_im[l] + im[l] * a_re[l];
           re[l] = next;
@@ -125,43 +119,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
           backwards<most>(lanes, at_first);
       }
     }
-    for (Index i = 0; i < ways() * ways() * steps * group; ++i) kappa[i] += static_cast<double>(kappa_.data()[i]);
-  }
-  /// Adds what the kappa of any number of sequences is to the cotangents of feature h's a, B and C.     O(M T)
-  static void add_lags(const Recurrence& recurrence, const Array<double>& kappa, Index h,
-                       DiscreteDplrSystem<double>& cotangent) {
-    const Index which = h / group, lane = h % group, M = recurrence.modes(), ways = 1 + recurrence.rank();
-    using Numbers = Eigen::Array<Complex<double>, Eigen::Dynamic, 1>;
-    const auto numbers = [&](Index row) {
-      Numbers result(M);
-      for (Index n = 0; n < M; ++n) {
-        const X* const from = recurrence.coefficients(which) + (n * recurrence.rows() + row) * group + lane;
-        result(n) = Complex<double>(static_cast<double>(from[0]), static_cast<double>(from[group]));
-      }
-      return result;
-    };
-    Numbers a = numbers(change);
-    for (Index n = 0; n < M; ++n)
-      if ((recurrence.kept(which)[n] >> lane & 1) != 0) a(n) += 1.0;
-    for (Index out = 0; out < ways; ++out)
-      for (Index in = 0; in < ways; ++in) {
-        Numbers K = Numbers::Zero(M), slope = K;
-        for (Index i = steps - 1; i >= 0; --i) {  // Horner, and its derivative
-          slope = slope * a + K;
-          K = K * a + kappa(which, (out * ways + in) * steps + i, lane);
-        }
-        const Numbers B = numbers(row_in(in)), C = numbers(row_out(out));
-        const Numbers dC = (B * K).conjugate(), dB = (C * K).conjugate();
-        if (out == 0)
-          cotangent.C.array() += dC.transpose();
-        else
-          cotangent.Q_bar.col(out - 1).array() += dC;
-        if (in == 0)
-          cotangent.B_bar.array() += dB;
-        else
-          cotangent.P_bar.col(in - 1).array() += dB;
-        cotangent.Delta.array() += (B * C * slope).conjugate();
-      }
+    lags_.add_to(kappa);
   }
 
  private:
@@ -174,15 +132,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
 
   template <Index Ways, class Meanwhile>
   void backwards(const Lanes& lanes, const Meanwhile& meanwhile) noexcept {
-    if constexpr (Ways == 1) {
-      within<true, 1>(lanes, 0, 0);
-    } else {
-      for (Index out = 0; out < ways<Ways>(); ++out) {
-        Index in = 0;
-        for (; in + 2 <= ways<Ways>(); in += 2) within<false, 2>(lanes, out, in);
-        if (in < ways<Ways>()) within<false, 1>(lanes, out, in);
-      }
-    }
+    lags_.template within<Ways == 1>(lanes);
     Index n = 0;
     for (; n + together <= M_; n += together) {
       meanwhile(n / together, M_ / together);
@@ -195,51 +145,6 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   /// a^0 .. a^(T-1), then a^T, less one where it keeps.
   X* powers(Index n) noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
   const X* powers(Index n) const noexcept { return powers_.data() + n * (steps + 1) * 2 * group; }
-
-  /// What the steps of a block do to each other, of `Ins` ways in from this one on: four lags and four steps at a time,
-  /// in registers.
-  /// @tparam Reach   whether du gets its share
-  template <bool Reach, Index Ins>
-  void within(const Lanes& lanes, Index out, Index in) noexcept {
-    constexpr Index some = 4;
-    const auto kappas = [&](Index which, Index lag) {
-      return kappa_.data() + ((out * ways() + in + which) * steps + lag) * group + lanes.first;
-    };
-    for (Index lag = 0; lag < steps; lag += some) {
-      std::array<Pack, some> response, kappa, other;  // other: of the second way in
-      for (Index i = 0; i < some; ++i) {
-        if constexpr (Reach) response[std::size_t(i)] = Pack::load(first_.data() + lanes.first + (lag + i) * group);
-        kappa[std::size_t(i)] = other[std::size_t(i)] = Pack(X(0));
-      }
-      for (Index block = 0; block + steps <= lanes.steps; block += steps)
-        for (Index m = 0; m < steps - lag; m += some) {
-          const Index at = (block + m) * group;
-          const X *const dys = lanes.out(out) + at + lag * group, *const us = lanes.in(in) + at,
-                         *const others = lanes.in(in + Ins - 1) + at;
-          X* const dus = lanes.du + at;
-          std::array<Pack, some> du;
-          if constexpr (Reach)
-            for (Index j = 0; j < some; ++j) du[std::size_t(j)] = Pack::load(dus + j * group);
-          const auto meet = [&](Index i, Index j) {
-            const Pack dy = Pack::load(dys + (i + j) * group);
-            kappa[std::size_t(i)] = fma(dy, Pack::load(us + j * group), kappa[std::size_t(i)]);
-            if constexpr (Ins == 2)
-              other[std::size_t(i)] = fma(dy, Pack::load(others + j * group), other[std::size_t(i)]);
-            if constexpr (Reach) du[std::size_t(j)] = fma(dy, response[std::size_t(i)], du[std::size_t(j)]);
-          };
-          const bool last = m + lag + some == steps;  // what comes after the block is for later
-          for (Index i = 0; i < some; ++i)
-            for (Index j = 0; j < some; ++j)
-              if (i + j < some || !last) meet(i, j);
-          if constexpr (Reach)
-            for (Index j = 0; j < some; ++j) du[std::size_t(j)].store(dus + j * group);
-        }
-      for (Index i = 0; i < some; ++i) {
-        kappa[std::size_t(i)].store(kappas(0, lag + i));
-        if constexpr (Ins == 2) other[std::size_t(i)].store(kappas(1, lag + i));
-      }
-    }
-  }
 
   /// The states at `start` move over whole blocks.
   template <Index Modes>
@@ -473,9 +378,8 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     }
   }
 
+  ModalLags<T, N, X, Arch> lags_;
   Array<X> powers_;  // of each mode
-  Array<X> first_;   // k
-  Array<X> kappa_;   // of a tile
   Array<X> sums_;    // of each block, of the modes that run at once
   Array<X> states_;  // of what is left of a block
 };

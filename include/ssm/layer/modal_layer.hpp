@@ -43,7 +43,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   /// Of no sequence.
   Cotangent cotangent() const {
     const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
-    const Index lags = ModalBlocks<T, N, X, Arch>::lags(recurrence_);
+    const Index lags = ModalLags<T, N, X, Arch>::count(recurrence_);
     return Cotangent({Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
                       Array<double>(groups, simd::group<X>), Array<double>(groups, lags, simd::group<X>)});
   }
@@ -124,7 +124,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
         result.Q_bar(n, r) = number(8 + 4 * r);
       }
     }
-    ModalBlocks<T, N, X, Arch>::add_lags(recurrence_, cotangent.kappa, h, result);
+    ModalLags<T, N, X, Arch>::backwards(recurrence_, cotangent.kappa, h, result);
     for (Index n = 0; n < M; ++n) {
       const auto count = static_cast<double>(multiplicity(n, states()));  // is in C and Q_bar
       result.C(n) *= count;
