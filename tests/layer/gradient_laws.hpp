@@ -74,20 +74,33 @@ void check_adjoint(const Layer& layer, Index states, Index L) {
   CHECK(std::abs(forwards - backwards) <= tolerance::gradient<T> * size);
 }
 
-/// Every stored parameter's gradient, of a layer made by `make`.
+/// Every stored parameter's gradient, of a layer made by `make`, from a state, the one after being used too.
 /// @param share   of a number that it moves by at most
 template <class Parameters, class Make>
 void check_differences(const Parameters& stored, Make make, double share = 1e-3) {
   auto [u, dy, du] = sequences<double>(90, stored.features());
   const auto weights = dy;
   const auto layer = make(stored);
+  using Layer = std::remove_cvref_t<decltype(layer)>;
   auto gradient = zero(stored);
-  auto nobody = layer.initial_state();
-  forward_vjp(layer, ConstSequence<double>(u), layer.initial_state(), ConstSequence<double>(dy), nobody,
-              Sequence<double>(du), gradient);
+  auto before = layer.initial_state(), state_weights = before;
+  Random random(11);
+  randomize<Layer>(before, random);
+  randomize<Layer>(state_weights, random);
+  legal(before, layer.states());
+  legal(state_weights, layer.states());
+  auto dstate = state_weights;
+  forward_vjp(layer, ConstSequence<double>(u), before, ConstSequence<double>(dy), dstate, Sequence<double>(du),
+              gradient);
   auto parameters = stored;
-  const auto loss = [&, &input = u] { return run_from_rest(make(parameters), input).cwiseProduct(weights).sum(); };
-  const double size = run_from_rest(layer, u).norm() * weights.norm();
+  double size = 0;  // of what the loss is a difference of
+  const auto loss = [&, &input = u] {
+    auto state = before;
+    const auto y = run(make(parameters), input, state);
+    size = y.norm() * weights.norm() + std::sqrt(inner(state, state) * inner(state_weights, state_weights));
+    return y.cwiseProduct(weights).sum() + inner(state, state_weights);
+  };
+  loss();
   std::vector<std::vector<double>> found;
   Parameters::each(gradient, [&](const char*, auto& array, Role) {
     const auto* const first = reinterpret_cast<const double*>(array.data());
