@@ -199,8 +199,8 @@ int main(int count, char** arguments) {
       std::map<std::string, std::string> said;
       auto model = io::load<Model>(file, {}, &said);
       if (said["pixels"] != pixels)
-        throw std::runtime_error(file.string() + ": expected a model of pixels " + pixels + ", got one of pixels " +
-                                 said["pixels"]);
+        throw std::runtime_error(file.string() + ": expected a model of pixels " + pixels + ", got one of " +
+                                 (said["pixels"].empty() ? "another task" : "pixels " + said["pixels"]));
       return model;
     };
     if (evaluate) {

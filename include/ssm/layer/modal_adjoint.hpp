@@ -24,9 +24,10 @@ struct ModalCotangent {
 
 /// The recurrence of ModalRecurrence backwards: cotangents of its coefficients, of u and of the state before.
 ///
-///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1},    ds_k = -sum Re(conj(P_bar)
-///     lambda_k) du_k = D dy_k + sum Re(conj(B_bar) lambda_k),    dA_bar = sum lambda_k conj(x_{k-1}),    dB_bar = sum
-///     lambda_k u_k dC = sum dy_k conj(x_k),    dP_bar = -sum lambda_k s_k,    dQ_bar = sum ds_k conj(x_{k-1})
+///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1}
+///     ds_k = -sum Re(conj(P_bar) lambda_k),       du_k = D dy_k + sum Re(conj(B_bar) lambda_k)
+///     dA_bar = sum lambda_k conj(x_{k-1}),        dB_bar = sum lambda_k u_k,    dC = sum dy_k conj(x_k)
+///     dP_bar = -sum lambda_k s_k,                 dQ_bar = sum ds_k conj(x_{k-1})
 ///
 /// over the modes that are kept, how often one counts being in C and Q_bar. The states are made again: those before
 /// each tile of time first, then, from the last tile to the first, those within it. With a low-rank part it is first
@@ -42,13 +43,11 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
 
  public:
   /// Steps of a tile.
-  static Index tile(const Recurrence& recurrence, Index length) noexcept {
-    return std::clamp<Index>(length, 1, recurrence.rank() == 0 ? 2048 : 1024);
-  }
+  static Index tile(Index length) noexcept { return std::clamp<Index>(length, 1, 2048); }
   /// Makes room for a sequence of so many steps, where there is not enough.
   void fit(const Recurrence& recurrence, Index length) {
     bind(recurrence);
-    tile_ = tile(recurrence, length);
+    tile_ = tile(length);
     room(u_, tile_);
     room(dy_, tile_);
     room(du_, tile_);

@@ -72,7 +72,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
       state.im(h, n) = n >= odd ? static_cast<X>(x[static_cast<std::size_t>(M - odd + n)]) : X(0);
     }
   }
-  Index tile(Index length) const noexcept { return ModalAdjoint<T, N, X, Arch>::tile(recurrence_, length); }
+  Index tile(Index length) const noexcept { return ModalAdjoint<T, N, X, Arch>::tile(length); }
   void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
                  Cotangent& cotangent) const {
     cotangent.adjoint.fit(recurrence_, u.length());

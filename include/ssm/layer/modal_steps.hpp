@@ -6,8 +6,8 @@ namespace ssm::detail {
 
 /// What modes that a low-rank part joins do step by step, there and back: those of one group of features.
 ///
-///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1},    ds_k = -sum Re(conj(P_bar)
-///     lambda_k) du_k += sum Re(conj(B_bar) lambda_k)
+///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1}
+///     ds_k = -sum Re(conj(P_bar) lambda_k),    du_k += sum Re(conj(B_bar) lambda_k)
 ///
 /// It finds s and ds. With them the modes are apart, and what the coefficients get is ModalBlocks' to say. Sums over
 /// modes run in parts that do not wait for each other.
@@ -38,7 +38,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   /// The states at `start` move over the tile; finds s.
   void sweep(const Lanes& lanes) noexcept {
     with_rank([&]<Index Rank>() { run<Rank>(lanes, lanes.start); });
-    for (Index n = 0; n < M_; ++n) store(settled(load(lanes.start, 2 * n)), lanes.start + 2 * n * group);
+    settle(lanes.start);
   }
   /// A tile backwards: finds s and ds, adds to du.
   void backwards(const Lanes& lanes) noexcept {
@@ -64,6 +64,8 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   }
 
  private:
+  static constexpr Index settling = Recurrence::block;  // steps between
+
   /// f.operator()<Rank>(), a rank that the compiler knows where it is 1 or 2.
   template <class F>
   void with_rank(F f) const {
@@ -96,6 +98,10 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     for (; n < M; ++n) f(n, 0);
   }
 
+  /// Numbers next to nothing become 0, before they are so small that they are slow.
+  void settle(X* numbers) const noexcept {
+    for (Index n = 0; n < M_; ++n) store(settled(load(numbers, 2 * n)), numbers + 2 * n * group);
+  }
   X* later(const Lanes& lanes, Index r) noexcept { return later_.data() + r * group + lanes.first; }
   const X* mode(const Lanes& lanes, Index n) const noexcept { return coefficients(n) + lanes.first; }
 
@@ -130,6 +136,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
         store(moved, states + 2 * n * group);
         gather_s(n, part, moved);
       });
+      if (k % settling == settling - 1) settle(states);
     }
   }
 
@@ -163,6 +170,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       (Pack::load(to) + du.total()).store(to);
       for (Index r = 0; r < R; ++r)
         ds[std::size_t(r)].total().store(k > 0 ? lanes.out(1 + r) + (k - 1) * group : later(lanes, r));
+      if (k % settling == 0) settle(lambdas);
     }
   }
 
