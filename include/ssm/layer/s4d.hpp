@@ -92,7 +92,7 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   ///                     if a dt or the rate is not positive and finite
   /// @note               O(H N)
   template <ModalMethod Method>
-  S4D(const Parameters& parameters, Method /*method*/, Sampling sampling = {})
+  S4D(const Parameters& parameters, [[maybe_unused]] Method method, Sampling sampling = {})
       : Base(parameters, 0, sampling),
         discretize_([](const DiagonalSystem<double>& system, double dt) { return discretize(Method{}, system, dt); }),
         discretize_vjp_([](const DiagonalSystem<double>& system, const Vector<double>& dt,
