@@ -66,6 +66,38 @@ TEMPLATE_TEST_CASE("vjp from rest is vjp from a state at rest", "[layer][gradien
   });
 }
 
+TEMPLATE_TEST_CASE("vjp of a sequence is that of its pieces, the last first", "[layer][gradient]", float, double) {
+  constexpr Index L = 4200,
+                  cut = 1500;  // the whole has three tiles, no piece one that begins where one of the whole's does
+  for_each_layer<TestType>([&](const auto& layer, Index states) {
+    using Layer = std::remove_cvref_t<decltype(layer)>;
+    using T = TestType;
+    CAPTURE(states, layer.features());
+    Random random(13);
+    const auto [u, dy, none] = laws::sequences<T>(L, layer.features());
+    auto before = layer.initial_state(), dstate = before;
+    laws::randomize<Layer>(before, random);
+    laws::randomize<Layer>(dstate, random);
+    laws::legal(before, states);
+    laws::legal(dstate, states);
+    laws::Rows<T> du = none, du_pieces = none, y = none;
+    auto dpieces = dstate, middle = before;
+    auto gradient = zero(layer.parameters()), pieces = gradient;
+    const ConstSequence<T> in(u), out(dy);
+    const Sequence<T> to(du_pieces);
+    forward_vjp(layer, in, before, out, dstate, Sequence<T>(du), gradient);
+    layer.forward(in.block(0, cut), Sequence<T>(y).block(0, cut), middle);
+    forward_vjp(layer, in.block(cut, L - cut), middle, out.block(cut, L - cut), dpieces, to.block(cut, L - cut),
+                pieces);
+    forward_vjp(layer, in.block(0, cut), before, out.block(0, cut), dpieces, to.block(0, cut), pieces);
+    CHECK(laws::distance(du_pieces, du) <= tolerance::gradient<T>);
+    check_gradient(pieces, gradient, tolerance::gradient<T>);
+    const auto got = parts(dpieces), expected = parts(dstate);
+    for (std::size_t i = 0; i < got.size(); ++i)
+      CHECK(support::relative_error(got[i], expected[i]) <= tolerance::gradient<T>);
+  });
+}
+
 TEMPLATE_TEST_CASE("a trail leads back to the same gradients, and a wrong one is refused", "[layer][gradient]",
                    S5<float>, S5<double>, S4D<float>, S4D<double>, S4<float>, S4<double>, LSSL<float>, LSSL<double>) {
   using Layer = TestType;
@@ -73,7 +105,7 @@ TEMPLATE_TEST_CASE("a trail leads back to the same gradients, and a wrong one is
   STATIC_REQUIRE(LeavesTrail<Layer>);
   constexpr bool exact = std::same_as<Layer, S5<T>>;  // its states there and back are made by the same loop
   constexpr double within = exact ? 0.0 : tolerance::gradient<T>;
-  const Index L = GENERATE(0, 1, 1024, 1025, 2100);  // up to nine tiles
+  const Index L = GENERATE(0, 1, 1024, 1025, 4200);  // three tiles and more
   CAPTURE(L);
   Random random(3);
   const auto layer = [&] {

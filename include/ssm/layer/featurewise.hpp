@@ -24,9 +24,10 @@ namespace ssm::detail {
 /// and, to be trained (see TrainableSSMLayer), `cotangent`, `parameters_vjp` and
 ///
 ///     tile(length)                        steps of a tile on the way back
-///     backwards(u, starts, dy, dstate, du, cotangent)    sizes having been checked; `starts` are the states before
-///     each
-///                                         tile, or before the first alone, or none: from rest; dstate may be nullptr
+///     backwards(u, starts, dy, dstate, du, cotangent)
+///                                         adds to du and cotangent; sizes have been checked; `starts` are the states
+///                                         before each tile, or before the first alone, or none: from rest; dstate may
+///                                         be nullptr: nobody used the final state
 template <class Layer, std::floating_point T, class LayerState>
 class Featurewise {
  public:
@@ -73,7 +74,7 @@ class Featurewise {
   /// @param state   before step 0, becomes that after step L-1
   /// @param trail   becomes that of this run, in the memory of one before of as many steps
   /// @throws        ShapeError if the sizes disagree
-  /// @note          memory O(H N L / 1024)
+  /// @note          memory O(H N L / 2048) (LSSL: / 1024)
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
     check(u, y, state);
     trail.starts.resize(static_cast<std::size_t>(tiles(u.length())));
@@ -92,7 +93,8 @@ class Featurewise {
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
   /// @throws            ShapeError if the sizes disagree
-  /// @note              three to four times `forward`; memory O(N (L / 1024 + 1024)) of 16 features (LSSL: of one)
+  /// @note              three to four times `forward`; memory O(N L / 2048) and a tile of 16 features (LSSL: / 1024, of
+  /// one)
   void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, auto& cotangent) const {
     backwards(u, {}, dy, nullptr, du, cotangent);
   }

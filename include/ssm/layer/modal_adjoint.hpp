@@ -85,7 +85,7 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
         blocks_.sweep(view(i + 1, tile_), [&, next = u.block((i + 1) * tile_, std::min(tile_, L - (i + 1) * tile_))](
                                               Index part, Index parts) { prefetch(next, part, parts); });
       else
-        for (Index lane = 0; lane < group; lane += pack) steps_.sweep(view(i + 1, tile_).from(lane));
+        steps_.sweep(view(i + 1, tile_));
     }
     for (Index i = tiles - 1; i >= 0; --i) {
       const Index from = i * tile_, steps = std::min(tile_, L - from);
@@ -94,14 +94,14 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
       direct(which, steps, cotangent);
       std::fill_n(sums_.data(), numbers, X(0));
       const Lanes tile = view(i, steps);
-      for (Index lane = 0; lane < group && !apart; lane += pack) steps_.backwards(tile.from(lane));
+      if (!apart) steps_.backwards(tile);
       blocks_.backwards(tile, cotangent.kappa.row(which).data(),
                         [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
                           prefetch(u.block(from - before, before), part, parts);
                           prefetch(dy.block(from - before, before), part, parts);
                           prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
                         });
-      for (Index lane = 0; lane < group && !apart && i == 0; lane += pack) steps_.close(tile.from(lane));
+      if (!apart && i == 0) steps_.close(tile);
       for (Index j = 0; j < numbers; ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
       for (Index k = 0; k < steps; ++k) {
         T* const row = du.row(from + k).data();

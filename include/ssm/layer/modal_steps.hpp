@@ -14,8 +14,8 @@ namespace ssm::detail {
 template <std::floating_point T, Index N, std::floating_point X, class Arch>
 class ModalSteps : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
-  using Tile::add, Tile::add_conj, Tile::advance, Tile::bind, Tile::coefficients, Tile::group, Tile::load, Tile::room,
-      Tile::settled, Tile::store, Tile::turn_to, Tile::zero;
+  using Tile::add, Tile::add_conj, Tile::advance, Tile::bind, Tile::group, Tile::load, Tile::room, Tile::settled,
+      Tile::store, Tile::turn_to, Tile::zero;
   using Tile::b, Tile::c, Tile::change, Tile::p, Tile::q;
   using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
@@ -35,37 +35,48 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     std::fill(later_.begin(), later_.end(), X(0));
   }
 
-  /// The states at `start` move over the tile; finds s.
-  void sweep(const Lanes& lanes) noexcept {
-    with_rank([&]<Index Rank>() { run<Rank>(lanes, lanes.start); });
-    settle(lanes.start);
+  /// The states at `start` move over the tile, all lanes of them; finds s.
+  void sweep(const Lanes& tile) noexcept {
+    each_lanes(tile, [&](const Lanes& lanes) {
+      with_rank([&]<Index Rank>() { run<Rank>(lanes, lanes.start); });
+      settle(lanes.start);
+    });
   }
-  /// A tile backwards: finds s and ds, adds to du.
-  void backwards(const Lanes& lanes) noexcept {
-    X* const moving = moving_.data() + lanes.first;
-    const auto begin = [&](const X* from) {
-      for (Index n = 0; n < M_; ++n) store(load(from, 2 * n), moving + 2 * n * group);
-    };
-    begin(lanes.start);
-    with_rank([&]<Index Rank>() { run<Rank>(lanes, moving); });
-    begin(lanes.lambda);
-    for (Index r = 0; r < R_; ++r) Pack::load(later(lanes, r)).store(lanes.out(1 + r) + (lanes.steps - 1) * group);
-    with_rank([&]<Index Rank>() { run_back<Rank>(lanes, moving); });
+  /// A tile backwards, all lanes of it: finds s and ds, adds to du.
+  void backwards(const Lanes& tile) noexcept {
+    each_lanes(tile, [&](const Lanes& lanes) {
+      X* const moving = moving_.data() + lanes.first;
+      const auto begin = [&](const X* from) {
+        for (Index n = 0; n < M_; ++n) store(load(from, 2 * n), moving + 2 * n * group);
+      };
+      begin(lanes.start);
+      with_rank([&]<Index Rank>() { run<Rank>(lanes, moving); });
+      begin(lanes.lambda);
+      for (Index r = 0; r < R_; ++r) Pack::load(later(lanes, r)).store(lanes.out(1 + r) + (lanes.steps - 1) * group);
+      with_rank([&]<Index Rank>() { run_back<Rank>(lanes, moving); });
+    });
   }
-  /// What the first step's s is to the state before it and to Q.
-  void close(const Lanes& lanes) noexcept {
-    for (Index n = 0; n < M_; ++n)
-      for (Index r = 0; r < R_; ++r) {
-        const Pack ds = Pack::load(later(lanes, r));
-        X *const lambda = lanes.lambda + 2 * n * group, *const dQ = lanes.sums + (n * rows_ + q + 4 * r) * group;
-        store(add_conj(load(lambda, 0), ds, load(mode(lanes, n), q + 4 * r)), lambda);
-        store(add_conj(load(dQ, 0), ds, load(lanes.start, 2 * n)), dQ);
-      }
+  /// After the first tile: what the first step's s is to the state before it and to Q.
+  void close(const Lanes& tile) noexcept {
+    each_lanes(tile, [&](const Lanes& lanes) {
+      const auto modes = Tile::modes(lanes);
+      for (Index n = 0; n < M_; ++n)
+        for (Index r = 0; r < R_; ++r) {
+          const Pack ds = Pack::load(later(lanes, r));
+          X *const lambda = lanes.lambda + 2 * n * group, *const dQ = lanes.sums + (n * rows_ + q + 4 * r) * group;
+          store(add_conj(load(lambda, 0), ds, load(modes[n], q + 4 * r)), lambda);
+          store(add_conj(load(dQ, 0), ds, load(lanes.start, 2 * n)), dQ);
+        }
+    });
   }
 
  private:
   static constexpr Index settling = Recurrence::block;  // steps between
 
+  template <class F>
+  static void each_lanes(const Lanes& tile, F f) noexcept {
+    for (Index lane = 0; lane < group; lane += Pack::size) f(tile.from(lane));
+  }
   /// f.operator()<Rank>(), a rank that the compiler knows where it is 1 or 2.
   template <class F>
   void with_rank(F f) const {
@@ -103,7 +114,6 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     for (Index n = 0; n < M_; ++n) store(settled(load(numbers, 2 * n)), numbers + 2 * n * group);
   }
   X* later(const Lanes& lanes, Index r) noexcept { return later_.data() + r * group + lanes.first; }
-  const X* mode(const Lanes& lanes, Index n) const noexcept { return coefficients(n) + lanes.first; }
 
   /// The states move over the tile; -s of every step is stored.
   template <Index Rank>

@@ -69,7 +69,7 @@ class ModalTile {
   }
   const X* coefficients(Index n) const noexcept { return coefficients_ + n * rows_ * group; }
   bool keeps(Index n, Index lane) const noexcept { return (kept_[n] >> lane & 1) != 0; }
-  Mask keep(Index n, const Lanes& lanes) const noexcept { return Mask(std::uint32_t{kept_[n]} >> lanes.first); }
+  Mask keep(Index n, const Lanes& lanes) const noexcept { return modes(lanes).keep(n); }
 
   static Pair zero() noexcept { return {Pack(X(0)), Pack(X(0))}; }
   static Pair load(const X* from, Index row) noexcept { return Pair::load(from + row * group); }
