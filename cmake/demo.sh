@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing (Debian 12, apt), builds the main example for this processor and lets it hear the recording that
+# Installs what is missing (Debian, apt), builds the main example for this processor and lets it hear the recording that
 # comes with the project. Options are handed to the example.
 set -eu
 cd "$(dirname "$0")/.."

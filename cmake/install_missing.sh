@@ -25,7 +25,7 @@ install_missing() {
 
 build_packages="g++ cmake ninja-build libeigen3-dev libxsimd-dev"
 example_packages="libsndfile1-dev libcli11-dev gnuplot-nox fonts-dejavu-core pkg-config nlohmann-json3-dev zlib1g-dev"
-test_packages="clang clang-format git catch2 libfftw3-dev libbenchmark-dev"
+test_packages="clang git catch2 libfftw3-dev libbenchmark-dev"
 bench_packages="python3-venv libbenchmark-dev libfftw3-dev"
 docs_packages="doxygen"
 neon_packages="g++-aarch64-linux-gnu qemu-user"

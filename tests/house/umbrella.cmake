@@ -1,6 +1,6 @@
 # <ssm/ssm.hpp> includes every header but those with a further dependency.
 cmake_policy(VERSION 3.25)
-set(opt_in ssm/fft/fftw.hpp ssm/io/safetensors.hpp ssm/io/model.hpp ssm/train/trainer.hpp)
+set(opt_in ssm/fft/fftw.hpp ssm/io/dtype.hpp ssm/io/safetensors.hpp ssm/io/model.hpp ssm/train/trainer.hpp)
 file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/ssm/*/*.hpp)
 file(READ ${INCLUDE}/ssm/ssm.hpp umbrella)
 foreach(header ${headers})

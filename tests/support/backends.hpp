@@ -1,7 +1,7 @@
 #pragma once
 
 #include "ssm/fft/eigen.hpp"
-#include "ssm/fft/fftw.hpp"
+#include "support/fftw.hpp"
 
 #include <tuple>
 
