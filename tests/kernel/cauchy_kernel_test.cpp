@@ -79,8 +79,8 @@ TEST_CASE("the Cauchy kernel keeps its buffers and says what it takes", "[kernel
   CHECK(std::equal(again.begin(), again.end(), K.begin()));
   std::vector<float> long_one(static_cast<std::size_t>(kernel.points()) + 1);
   CHECK_THROWS_WITH(kernel(system, C_tilde, 0.01, long_one),
-                    Catch::Contains("length of the kernel") && Catch::Contains("1001"));
-  CHECK_THROWS_WITH(kernel(system, C_tilde.head(3), 0.01, K), Catch::Contains("modes of C~"));
+                    support::ContainsSubstring("length of the kernel") && support::ContainsSubstring("1001"));
+  CHECK_THROWS_WITH(kernel(system, C_tilde.head(3), 0.01, K), support::ContainsSubstring("modes of C~"));
   CHECK_THROWS_AS(kernel(system, C_tilde, 0.0, K), DomainError);
   CHECK_THROWS_AS(kernel::CauchyKernel<float>(0), DomainError);
 }

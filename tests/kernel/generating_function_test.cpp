@@ -1,10 +1,10 @@
 #include "ssm/kernel/generating_function.hpp"
 #include "kernel/legs_system.hpp"
 #include "ssm/discretize/dense.hpp"
-#include "ssm/fft/fftw.hpp"
 #include "ssm/kernel/krylov.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
+#include "support/fftw.hpp"
 #include "support/limit.hpp"
 #include "support/tolerance.hpp"
 

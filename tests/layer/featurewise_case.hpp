@@ -1,8 +1,8 @@
 #pragma once
 
 #include "layer/cases.hpp"
-#include "ssm/fft/fftw.hpp"
 #include "ssm/layer/featurewise.hpp"
+#include "support/fftw.hpp"
 
 namespace support {
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "layer/laws.hpp"
+#include "layer/state_numbers.hpp"
 #include "ssm/layer/state.hpp"
 #include "ssm/layer/trainable.hpp"
 #include "ssm/system/diagonal.hpp"
@@ -13,28 +14,24 @@ using namespace ssm;
 
 template <class Layer>
 void randomize(typename Layer::State& state, Random& random) {
-  for (auto part : parts(state))
-    for (auto& value : part) value = static_cast<std::remove_reference_t<decltype(value)>>(random.normal());
+  auto numbers = support::numbers(state);
+  for (auto& number : numbers) number = {random.normal(), random.normal()};
+  support::set_numbers(state, numbers);
 }
-/// As a feature's lanes beyond the last, and an odd mode's imaginary part, are never anything but 0.
+/// As an odd mode's imaginary part is never anything but 0.
 template <class X>
 void legal(ModalState<X>& state, Index states) {
-  ModalState<X> kept(state.features(), state.modes());
   for (Index h = 0; h < state.features(); ++h)
-    for (Index n = 0; n < state.modes(); ++n) {
-      kept.re(h, n) = state.re(h, n);
-      if (multiplicity(n, states) != 1) kept.im(h, n) = state.im(h, n);
-    }
-  state = kept;
+    for (Index n = 0; n < state.modes(); ++n)
+      if (multiplicity(n, states) == 1) state.set(h, n, state.x(h, n).real());
 }
 void legal(auto&, Index) {}
 
 template <class State>
 double inner(State& a, State& b) {
   double sum = 0;
-  auto left = parts(a), right = parts(b);
-  for (std::size_t i = 0; i < left.size(); ++i)
-    for (std::size_t j = 0; j < left[i].size(); ++j) sum += double(left[i][j]) * double(right[i][j]);
+  const auto left = support::numbers(a), right = support::numbers(b);
+  for (std::size_t i = 0; i < left.size(); ++i) sum += (std::conj(left[i]) * right[i]).real();
   return sum;
 }
 

@@ -85,3 +85,46 @@ TEMPLATE_TEST_CASE("hostile matrices are heard as they are defined, in LSSL", "[
     with(BackwardEuler{});
   }
 }
+
+TEST_CASE("numbers that overflow between what is stored and what is used are refused by name", "[layer][hostile]") {
+  using support::ContainsSubstring;
+  const auto with = [](auto parameters, auto change) {
+    change(parameters);
+    return parameters;
+  };
+  const S4DParameters<double> diagonal = hostile::with_mode<double>(S4DParameters<double>(1, 4), {-0.5, 1});
+  const auto decay = [](auto& p) { p.A_re_log(0, 0) = 720; };
+  CHECK_THROWS_WITH(S4D<double>(with(diagonal, decay)),
+                    ContainsSubstring("A_re_log: expected numbers whose exponential"));
+  CHECK_THROWS_WITH(S4D<double>(with(diagonal, decay), Bilinear{}), ContainsSubstring("A_re_log"));
+  CHECK_THROWS_WITH(S4<double>(with(hostile::low_rank<double>({-0.5, 1}), decay)), ContainsSubstring("A_re_log"));
+  const auto turning = [](auto& p) {
+    p.A_im(0, 0) = 1e300;
+    p.log_dt(0) = 30;
+  };
+  CHECK_THROWS_AS(S4D<double>(with(diagonal, turning)), DomainError);
+  CHECK_THROWS_AS(S4<double>(with(hostile::low_rank<double>({-0.5, 1}), turning)), DomainError);
+  const auto loud = [](auto& p) {
+    p.B(0, 0) = 1e300;
+    p.C(0, 0) = 1e300;
+  };
+  CHECK_THROWS_WITH(S4D<double>(with(diagonal, loud)), ContainsSubstring("feature 0, mode 0"));
+  CHECK_THROWS_AS(S4D<double>(with(diagonal, [](auto& p) { p.log_dt(0) = 800; })), DomainError);
+  const auto mimo = hostile::mimo<double>({-0.5, 1});
+  CHECK_THROWS_AS(S5<double>(with(mimo,
+                                  [](auto& p) {
+                                    p.Lambda_im(0) = 1e308;
+                                    p.log_dt(0) = 30;
+                                  })),
+                  DomainError);
+  const S5<double> layer(with(mimo, [](auto& p) { p.log_dt(0) = 5; }));
+  auto state = layer.initial_state();
+  const auto rest = state;
+  laws::Rows<double> u = laws::Rows<double>::Ones(2, layer.features()), y = u;
+  CHECK_THROWS_WITH(layer.forward(u, std::vector<double>{1, 1e308}, y, state), ContainsSubstring("interval of step 1"));
+  CHECK(state == rest);
+  auto dense = hostile::dense_of_size<double>(1.0);
+  dense.A(0, 0, 0) = 1e308;
+  dense.log_dt(0) = 5;
+  CHECK_THROWS_AS(LSSL<double>(dense, ForwardEuler{}), DomainError);
+}

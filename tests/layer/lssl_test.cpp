@@ -1,6 +1,8 @@
 #include "ssm/layer/lssl.hpp"
 #include "layer/dense_oracle.hpp"
-#include "ssm/fft/fftw.hpp"
+#include "support/fftw.hpp"
+
+#include <Eigen/Eigenvalues>
 
 using namespace ssm;
 
@@ -59,4 +61,36 @@ TEST_CASE("LSSL refuses parameters that are no layer", "[layer]") {
   CHECK_THROWS_AS((initial<LSSL<float>>(hippo::LegS{}, {.features = 1, .dt_min = 1, .dt_max = 0.1}, random)),
                   DomainError);
   CHECK_THROWS_AS(bad.set(0, {Eigen::MatrixXd(4, 4), Eigen::MatrixXd(4, 1), Eigen::MatrixXd(1, 4)}), ShapeError);
+}
+
+namespace {
+
+/// Directions above 1 % of the largest singular value that all kernels of a layer span over 196 steps, whatever its C.
+Index directions(const LSSLParameters<double>& parameters) {
+  constexpr Index L = 196;
+  Matrix<double> gram = Matrix<double>::Zero(L, L), table(L, parameters.states());
+  for (Index h = 0; h < parameters.features(); ++h) {
+    const auto system = discretize(Bilinear{}, parameters.system(h), std::exp(parameters.log_dt(h)));
+    Vector<double> x = system.B_bar;
+    for (Index k = 0; k < L; ++k) {
+      table.row(k) = x.transpose();
+      x = (system.A_bar * x).eval();
+    }
+    gram += table * table.transpose();
+  }
+  const Eigen::SelfAdjointEigenSolver<Matrix<double>> solver(gram, Eigen::EigenvaluesOnly);
+  const auto squares = solver.eigenvalues();
+  return (squares.array() > 1e-4 * squares.maxCoeff()).count();
+}
+
+}  // namespace
+
+TEST_CASE("kernels of a random matrix span a few directions, HiPPO's span most", "[layer]") {
+  // why a frozen random A remembers little (LSSL, section 5.4): its kernels are nearly all alike
+  Random random(1);
+  const LSSLShape shape{.features = 8, .states = 128};  // N of their models
+  const auto of_random = initial<LSSL<double>>(RandomMatrix{}, shape, random);
+  CHECK(directions(of_random) < 12);
+  CHECK(directions(initial<LSSL<double>>(hippo::LegS{}, shape, random)) > 100);
+  for (Index i = 0; i < 128 * 128; ++i) REQUIRE(of_random.A.data()[i] == of_random.A.data()[7 * 128 * 128 + i]);
 }

@@ -22,8 +22,8 @@ std::vector<T> backwards(const auto& layer, Index L, bool from_rest) {
   } else {
     for (Index h = 0; h < layer.features(); ++h)
       for (Index n = 0; n < state.modes(); ++n) {
-        state.re(h, n) = T(0.3) + static_cast<T>(h);
-        dstate.re(h, n) = T(1) - static_cast<T>(n);
+        state.set(h, n, T(0.3) + static_cast<T>(h));
+        dstate.set(h, n, T(1) - static_cast<T>(n));
       }
     layer.forward_vjp(u, state, dy, dstate, du, cotangent);
   }
@@ -36,7 +36,8 @@ std::vector<T> backwards(const auto& layer, Index L, bool from_rest) {
     for (Index i = 0; i < count; ++i) peak = std::max(peak, std::abs(first[i]));
     for (Index i = 0; i < count; ++i) all.push_back(peak > 0 ? first[i] / peak : T(0));
   });
-  for (const auto part : parts(dstate)) all.insert(all.end(), part.begin(), part.end());
+  const auto before = dstate.numbers();
+  all.insert(all.end(), before.begin(), before.end());
   return all;
 }
 

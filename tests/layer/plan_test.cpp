@@ -2,10 +2,10 @@
 #include "examples/support/moving_average.hpp"
 #include "layer/cases.hpp"
 #include "layer/laws.hpp"
-#include "ssm/fft/fftw.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
+#include "support/fftw.hpp"
 
 using namespace ssm;
 

@@ -1,7 +1,8 @@
 #include "ssm/layer/s4.hpp"
 #include "layer/any_layer.hpp"
 #include "layer/dense_oracle.hpp"
-#include "ssm/fft/fftw.hpp"
+#include "ssm/layer/trainable.hpp"
+#include "support/fftw.hpp"
 
 using namespace ssm;
 
@@ -109,4 +110,26 @@ TEST_CASE("a mode that stands still, decays slowly or is very fast keeps the mod
   const S4<double> layer(parameters);
   const auto any = support::AnyLayer<double>::of(layer);
   laws::another_mode_is_the_default(any, support::AnyLayer<double>::of(layer, mode::convolution{}));
+}
+
+TEST_CASE("real parts of every measure have gradients that an optimiser can use", "[layer][gradient]") {
+  const auto largest = [](auto measure) {
+    Random random(3);
+    const auto parameters = initial<S4<double>>(measure, {.features = 2, .states = 16}, random);
+    const S4<double> layer(parameters);
+    const laws::Rows<double> u = laws::noise<double>(500, 2), dy = laws::Rows<double>::Ones(500, 2);
+    laws::Rows<double> du = laws::Rows<double>::Zero(500, 2);
+    auto cotangent = layer.cotangent();
+    layer.forward_vjp(u, dy, du, cotangent);
+    auto gradient = zero(parameters);
+    layer.parameters_vjp(cotangent, gradient);
+    double found = 0;
+    for (const double each : gradient.A_re_log) found = std::max(found, std::abs(each));
+    return found;
+  };
+  CHECK(largest(hippo::LegS{}) > 1);
+  // 1e-8, Adam's epsilon, where the real part was stored as 10^-9
+  CHECK(largest(hippo::LegT{}) > 1e-3);
+  CHECK(largest(hippo::LagT{}) > 1e-3);
+  CHECK(largest(hippo::Fourier{}) > 1e-3);
 }

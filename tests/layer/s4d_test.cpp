@@ -1,6 +1,6 @@
 #include "ssm/layer/s4d.hpp"
 #include "layer/dense_oracle.hpp"
-#include "ssm/fft/fftw.hpp"
+#include "support/fftw.hpp"
 
 using namespace ssm;
 
@@ -69,7 +69,14 @@ TEMPLATE_TEST_CASE("S4D's kernels are cut off where they have decayed, not befor
   CHECK(S4D<T>(parameters).audible_length(L) == L);
 }
 
+template <class T>
+concept HasS4D = requires {
+  typename S4D<T>;
+};
+
 TEST_CASE("S4D satisfies the concept, with sizes known or not", "[layer]") {
+  STATIC_REQUIRE(HasS4D<double>);
+  STATIC_REQUIRE_FALSE(HasS4D<long double>);  // by the constraint, not by an error within
   STATIC_REQUIRE(SSMLayer<S4D<float>>);
   STATIC_REQUIRE(SSMLayer<S4D<double, 64>>);
   STATIC_REQUIRE(SSMLayer<S4D<float, dynamic, double>>);

@@ -157,3 +157,20 @@ TEMPLATE_TEST_CASE("the scan's gradients are the reference's", "[scan][gradient]
     CHECK(support::relative_error(dstate.values(), file["dx0_ri"].complex()) <= allowed);
   }
 }
+
+TEST_CASE("a slow channel does not stall short of its limit", "[scan]") {
+  const Index L = 16'384;
+  Array<float> re(L), im(L), Delta_re(1), Delta_im(1), x_re(1), x_im(1);
+  Delta_re(0) = static_cast<float>(std::expm1(-1.5e-3));
+  std::fill(re.begin(), re.end(), 1.0F);
+  scan::sequential<float, float>(
+      {ConstSequence<float>(Delta_re.data(), 1, 1), ConstSequence<float>(Delta_im.data(), 1, 1)},
+      {Sequence<float>(re.data(), L, 1), Sequence<float>(im.data(), L, 1)},
+      {Sequence<float>(x_re.data(), 1, 1), Sequence<float>(x_im.data(), 1, 1)});
+  double x = 0, worst = 0;
+  for (Index k = 0; k < L; ++k) {
+    x += double(Delta_re(0)) * x + 1;
+    worst = std::max(worst, std::abs(double(re(k)) - x));
+  }
+  CHECK(worst <= 1e-6 * x);  // 3e-5 where the increments are rounded away
+}

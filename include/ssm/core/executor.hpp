@@ -64,7 +64,8 @@ inline Executor& this_thread() noexcept {
   return executor;
 }
 
-/// Threads of its own, started once and kept until it is destroyed. One caller at a time.
+/// Threads of its own, started once and kept until it is destroyed. Callers take turns: one waits until the tasks of
+/// the other are done. A task must not ask the pool that runs it for more.
 class ThreadPool final : public Executor {
  public:
   /// @param threads   how many work at once, the caller among them     >= 1
@@ -85,6 +86,9 @@ class ThreadPool final : public Executor {
 
  protected:
   void execute(Index tasks, Task task, void* context) override {
+    if (running() == this)
+      throw Error("a task of a thread pool asked this pool to run tasks: it would wait for itself");
+    const std::lock_guard turn(turn_);
     {
       const std::lock_guard lock(mutex_);
       task_ = task;
@@ -103,7 +107,17 @@ class ThreadPool final : public Executor {
   }
 
  private:
+  /// The pool whose task the calling thread is in.
+  static const ThreadPool*& running() noexcept {
+    thread_local const ThreadPool* pool = nullptr;
+    return pool;
+  }
   void work(Index worker) noexcept {
+    const auto* const outer = std::exchange(running(), this);
+    run_tasks(worker);
+    running() = outer;
+  }
+  void run_tasks(Index worker) noexcept {
     for (Index i = 0; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) try {
         task_(context_, i, worker);
       } catch (...) {
@@ -132,6 +146,7 @@ class ThreadPool final : public Executor {
     for (auto& helper : helpers_) helper.join();
   }
 
+  std::mutex turn_;  // of callers
   std::mutex mutex_;
   std::condition_variable begin_, end_;
   std::vector<std::thread> helpers_;

@@ -53,4 +53,26 @@ class Gemm {
   std::unique_ptr<Blocking> blocking_;
 };
 
+namespace detail {
+
+/// to += a b for expressions of Eigen's, of any sizes; allocates.
+///
+/// The order of summation depends on the sizes alone, never on where the matrices lie. (Eigen multiplies small ones
+/// number by number, and begins at the first that is aligned.)
+template <class To, class A, class B>
+void add_product(To&& to, const A& a, const B& b) {
+  constexpr Index small = 24;  // Eigen's own limit is 20
+  if (b.rows() + to.rows() + to.cols() >= small) {
+    to.noalias() += a * b;
+    return;
+  }
+  for (Index i = 0; i < to.rows(); ++i)
+    for (Index j = 0; j < to.cols(); ++j) {
+      auto sum = to(i, j);
+      for (Index k = 0; k < b.rows(); ++k) sum += a(i, k) * b(k, j);
+      to(i, j) = sum;
+    }
+}
+
+}  // namespace detail
 }  // namespace ssm

@@ -1,9 +1,19 @@
 #pragma once
 
 #include <complex>
+#include <concepts>
 #include <cstddef>
 
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__)
+#error \
+    "ssm does not compile with -ffast-math, -Ofast, -ffinite-math-only or -fassociative-math: they remove its checks for NaN, and the sums in a fixed order that its accuracy rests on"
+#endif
+
 namespace ssm {
+
+/// Scalars that layers, blocks and trainings are written for.
+template <class T>
+concept Real = std::same_as<T, float> || std::same_as<T, double>;
 
 /// Sizes, strides and positions: signed, as wide as a pointer (the same type as Eigen::Index).
 using Index = std::ptrdiff_t;

@@ -13,4 +13,15 @@ constexpr T settle(T x) noexcept {
   return (x + settling_grid<T>)-settling_grid<T>;
 }
 
+/// Returns x + more, settled; `low` becomes the digits of it that did not fit. Given back with the next `more`, they
+/// are not lost, so that a sum of many small numbers does not stall.
+///
+/// Exact where |x| >= |more|; elsewhere off by an ulp of `more`, which is small then (Dekker 1971's fast two-sum).
+template <class T>
+constexpr T add_keeping_rest(T x, T more, T& low) noexcept {
+  const T sum = x + more;
+  low = settle(more - (sum - x));
+  return settle(sum);
+}
+
 }  // namespace ssm::detail

@@ -26,7 +26,7 @@ template <hippo::Measure Measure>
 struct Normal {};
 /// S4D-LegS.
 using LegS = Normal<hippo::LegS>;
-/// Fourier: Lambda_n = i pi n. Its modes do not decay; what is stored decays over 10^9 s.
+/// Fourier: Lambda_n = i pi n. Its modes do not decay; what is stored decays over 1,000 s.
 using Fourier = Normal<hippo::Fourier>;
 /// Nothing planned, for comparison: Re Lambda uniform in [-1, 0), Im Lambda uniform over S4D-Lin's range, B = 1.
 struct Random {};

@@ -22,7 +22,7 @@ Index audible_length(const Layer& layer, Index length) {
 
 /// Buffers of one thread for convolutions of up to `length` steps with systems of N real states, whose kernels have
 /// decayed after `audible` samples.
-template <std::floating_point T, class Backend>
+template <Real T, class Backend>
 struct ConvolutionWorkspace {
   ConvolutionWorkspace(Index length, Index audible, Index states)
       : causal(length, audible, length),
@@ -56,7 +56,7 @@ Vector<double> impulse_response(const Layer& layer, Index h, Index length) {
 /// One feature's convolution, prepared: the spectrum of its kernel, D included, and its responses to and from a state.
 ///
 ///     y = K * u + free response of x_{-1},     x_{L-1} by whole blocks, the last steps by the recurrence
-template <std::floating_point T>
+template <Real T>
 class FeatureConvolution {
  public:
   /// @param layer   see Featurewise
@@ -92,7 +92,7 @@ class FeatureConvolution {
 
 /// Features first .. first + count - 1, at most convolved_together, of u and y, which may be the same memory.
 /// @param convolution   h -> the FeatureConvolution of feature h, prepared or made there and then
-template <class Layer, std::floating_point T, class Backend, class Convolution>
+template <class Layer, Real T, class Backend, class Convolution>
 void convolve(const Layer& layer, Index first, Index count, ConstSequence<T> u, Sequence<T> y,
               typename Layer::State* state, ConvolutionWorkspace<T, Backend>& work, Convolution convolution) {
   const Index L = u.length();

@@ -24,11 +24,12 @@ namespace ssm::detail {
 /// and, to be trained (see TrainableSSMLayer), `cotangent`, `parameters_vjp` and
 ///
 ///     tile(length)                        steps of a tile on the way back
+///     numbers(state)                      x of all features, as an array
 ///     backwards(u, starts, dy, dstate, du, cotangent)
-///                                         adds to du and cotangent; sizes have been checked; `starts` are the states
-///                                         before each tile, or before the first alone, or none: from rest; dstate may
-///                                         be nullptr: nobody used the final state
-template <class Layer, std::floating_point T, class LayerState>
+///                                         adds to du and cotangent; sizes have been checked; `starts` are the numbers
+///                                         of the states before each tile, or before the first alone, or none: from
+///                                         rest; dstate may be nullptr: nobody used the final state
+template <class Layer, Real T, class LayerState>
 class Featurewise {
  public:
   using Scalar = T;
@@ -66,7 +67,7 @@ class Featurewise {
 
   /// What a run leaves for the way back: the states before each of its tiles of time.
   struct Trail {
-    std::vector<State> starts;  ///< (tiles)
+    std::vector<Array<typename State::Scalar>> starts;  ///< (tiles)
   };
   /// A sequence from a state that will be gone back over: `forward_vjp` is spared making the states once more.
   /// @param u       input            (L, H)
@@ -80,7 +81,7 @@ class Featurewise {
     trail.starts.resize(static_cast<std::size_t>(tiles(u.length())));
     Index from = 0;
     for (auto& start : trail.starts) {
-      start = state;
+      start = self().numbers(state);
       const Index steps = std::min(self().tile(u.length()), u.length() - from);
       self().recur(0, u.block(from, steps), y.block(from, steps), state);
       from += steps;
@@ -108,7 +109,9 @@ class Featurewise {
   /// @throws            ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    auto& cotangent) const {
-    backwards(u, {&before, 1}, dy, &dstate, du, cotangent);
+    self().check(before);
+    const auto start = self().numbers(before);
+    backwards(u, {&start, 1}, dy, &dstate, du, cotangent);
   }
   /// Of a sequence whose run left a trail.
   /// @param u           input                     (L, H)
@@ -121,6 +124,11 @@ class Featurewise {
   void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    auto& cotangent) const {
     detail::require_size("tiles of the trail", tiles(u.length()), std::ssize(trail.starts));
+    if (!trail.starts.empty()) {
+      const auto sizes = self().numbers(self().initial_state()).shape();
+      for (const auto& start : trail.starts)
+        detail::require_shape("states of the trail", start, sizes[0], sizes[1], sizes[2]);
+    }
     backwards(u, trail.starts, dy, &dstate, du, cotangent);
   }
 
@@ -139,11 +147,10 @@ class Featurewise {
  private:
   const Layer& self() const noexcept { return static_cast<const Layer&>(*this); }
   Index tiles(Index length) const noexcept { return (length + self().tile(length) - 1) / self().tile(length); }
-  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
-                 auto& cotangent) const {
+  void backwards(ConstSequence<T> u, std::span<const Array<typename State::Scalar>> starts, ConstSequence<T> dy,
+                 State* dstate, Sequence<T> du, auto& cotangent) const {
     detail::require_same_shape<T>(u, dy, self().features());
     detail::require_same_shape<T>(u, du, self().features());
-    for (const State& start : starts) self().check(start);
     if (dstate != nullptr) self().check(*dstate);
     self().backwards(u, starts, dy, dstate, du, cotangent);
   }

@@ -8,6 +8,7 @@
 #include "ssm/layer/featurewise.hpp"
 #include "ssm/layer/role.hpp"
 #include "ssm/layer/state.hpp"
+#include "ssm/simd/reduce.hpp"
 #include "ssm/system/dplr.hpp"
 
 #include <functional>
@@ -22,12 +23,16 @@ struct LSSLShape {
   double dt_max = 1e-1;  ///< s
 };
 
+/// The random initial value that LSSL's authors compare HiPPO's with: A = randn(N, N)/N, B = 1, the same A in every
+/// feature. LSSL, arXiv:2110.13985, section 5.4, and its code.
+struct RandomMatrix {};
+
 /// What an LSSL layer stores and trains: H independent dense systems, one input and output each.
 ///
 ///     x' = A x + B u,   y = C x + D u,   dt = exp(log_dt)
 ///
 /// Gu, Johnson, Goel, Saab, Dao, Rudra, Re 2021, arXiv:2110.13985.
-template <std::floating_point T>
+template <Real T>
 struct LSSLParameters {
   Array<T> A;       ///< transition            (H, N, N)     1/s
   Array<T> B;       ///< input                 (H, N)
@@ -110,12 +115,30 @@ struct LSSLParameters {
   /// @throws DomainError if a size or the range of dt is not positive
   template <hippo::Measure Measure>
   static LSSLParameters initial(Measure measure, const LSSLShape& shape, Random& random) {
+    check(shape);
+    return drawn(hippo::transition(measure, shape.states), hippo::input(measure, shape.states), shape, random);
+  }
+  /// Initial values with a random matrix, the same in every feature.
+  static LSSLParameters initial(RandomMatrix, const LSSLShape& shape, Random& random) {
+    check(shape);
+    const Index N = shape.states;
+    Matrix<double> A(N, N);
+    for (Index n = 0; n < N; ++n)
+      for (Index m = 0; m < N; ++m) A(n, m) = random.normal() / static_cast<double>(N);
+    return drawn(A, Vector<double>::Ones(N), shape, random);
+  }
+
+ private:
+  static void check(const LSSLShape& shape) {
     detail::require_at_least("features", 1, shape.features);
     detail::require_at_least("states", 1, shape.states);
     detail::require_range("dt_min..dt_max", shape.dt_min, shape.dt_max);
+  }
+  /// A and B in every feature, the rest drawn.
+  static LSSLParameters drawn(const Matrix<double>& A, const Vector<double>& B, const LSSLShape& shape,
+                              Random& random) {
     LSSLParameters parameters(shape.features, shape.states);
-    DenseSystem<double> system{hippo::transition(measure, shape.states), hippo::input(measure, shape.states),
-                               Matrix<double>(1, shape.states)};
+    DenseSystem<double> system{A, B, Matrix<double>(1, shape.states)};
     for (Index h = 0; h < shape.features; ++h) {
       for (Index n = 0; n < shape.states; ++n) system.C(0, n) = random.normal();
       parameters.set(h, system);
@@ -156,7 +179,7 @@ LSSLParameters<double> dense(const Parameters& parameters) {
 /// @tparam T   scalar of the data
 /// @tparam N   states, where they are known at compile time
 /// @tparam X   scalar of the state, where it is to be wider than T
-template <std::floating_point T, Index N = dynamic, std::floating_point X = T>
+template <Real T, Index N = dynamic, Real X = T>
 class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
  public:
   /// What is initialised, trained and stored.
@@ -199,6 +222,10 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
         B_bar_(h, n) = system.B_bar(n, 0);
         step_(h, n, size) = static_cast<X>(system.B_bar(n, 0));
         step_(h, n, size + 1) = static_cast<X>(parameters_.C(h, n));
+        for (Index m = 0; m < size + 2; ++m)
+          if (!std::isfinite(step_(h, n, m)))
+            throw DomainError(detail::message("feature ", h, ": expected a step of finite numbers, got ",
+                                              step_(h, n, m), " in row ", n, ", dt being ", dt));
       }
     }
   }
@@ -215,7 +242,7 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   const Parameters& parameters() const noexcept { return parameters_; }
 
   /// The state before the first step: rest.
-  State initial_state() const { return {Array<X>(features(), states()), Array<X>(features(), states())}; }
+  State initial_state() const { return {features(), states()}; }
 
   /// Derivatives by the discrete numbers, in fp64: see TrainableSSMLayer.
   struct Cotangent {
@@ -269,13 +296,16 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   /// What runs the states; see detail::Featurewise. @{
   void check(const State& state) const {
     detail::require_shape("state", state.x, features(), states());
+    detail::require_shape("state's low digits", state.low, features(), states());
     detail::require_shape("state's workspace", state.next, features(), states());
   }
+  /// x of all features.
+  Array<X> numbers(const State& state) const { return state.x; }
   /// Steps of a tile on the way back.
   Index tile(Index length) const noexcept { return std::clamp<Index>(length, 1, 1024); }
   /// In fp64: the states of one feature over a tile are kept.
-  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
-                 Cotangent& cotangent) const {
+  void backwards(ConstSequence<T> u, std::span<const Array<X>> starts, ConstSequence<T> dy, State* dstate,
+                 Sequence<T> du, Cotangent& cotangent) const {
     const Index size = states(), L = u.length(), steps = tile(L), tiles = (L + steps - 1) / steps;
     Matrix<double> start(size, std::max<Index>(tiles, 1)), x(size, steps + 1), lambda(size, steps);
     Vector<double> carried(size), u_tile(steps), dy_tile(steps);
@@ -293,7 +323,7 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
       for (Index n = 0; n < size; ++n) {
         start(n, 0) = 0;
         for (Index i = 0; i < std::ssize(starts); ++i)
-          start(n, i) = static_cast<double>(starts[static_cast<std::size_t>(i)].x(h, n));
+          start(n, i) = static_cast<double>(starts[static_cast<std::size_t>(i)](h, n));
         carried(n) = dstate == nullptr ? 0.0 : static_cast<double>(dstate->x(h, n));
       }
       for (Index i = 0; i + 1 < tiles && std::ssize(starts) < tiles; ++i) {
@@ -310,18 +340,21 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
           lambda.col(k) = carried + dy_tile(k) * system.C.row(0).transpose();
           carried.noalias() = system.A_bar.transpose() * lambda.col(k);
           const double direct = static_cast<double>(parameters_.D(h)) * dy_tile(k);
-          du(from + k, h) += static_cast<T>(direct + B.dot(lambda.col(k)));
+          du(from + k, h) += static_cast<T>(direct + simd::dot(B.data(), &lambda(0, k), size));
         }
         dA_bar.noalias() += lambda.leftCols(count) * x.leftCols(count).transpose();
         dB.noalias() += lambda.leftCols(count) * u_tile.head(count);
         dC.noalias() += x.middleCols(1, count) * dy_tile.head(count);
-        cotangent.D(h) += dy_tile.head(count).dot(u_tile.head(count));
+        cotangent.D(h) += simd::dot(dy_tile.data(), u_tile.data(), count);
       }
       for (Index n = 0; n < size; ++n) {
         for (Index m = 0; m < size; ++m) cotangent.A_bar(h, n, m) += dA_bar(n, m);
         cotangent.B_bar(h, n) += dB(n);
         cotangent.C(h, n) += dC(n);
-        if (dstate != nullptr) dstate->x(h, n) = static_cast<X>(carried(n));
+        if (dstate != nullptr) {
+          dstate->x(h, n) = static_cast<X>(carried(n));
+          dstate->low(h, n) = 0;
+        }
       }
     }
   }
@@ -332,14 +365,13 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   void recur_reference(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
     const Index size = states();
     X* const x = state.x.row(h).data();
-    X* const next = state.next.row(h).data();
+    X *const low = state.low.row(h).data(), *const next = state.next.row(h).data();
     const X D = static_cast<X>(parameters_.D(h));
     for (Index k = 0; k < u.length(); ++k) {
       const X input = static_cast<X>(u(k, 0));
       for (Index n = 0; n < size; ++n) {
         const X* const row = &step_(h, n);
-        using Row = Eigen::Map<const Vector<X>>;
-        next[n] = detail::settle(x[n] + (Row(row, size).dot(Row(x, size)) + row[size] * input));
+        next[n] = detail::add_keeping_rest(x[n], simd::dot(row, x, size) + row[size] * input + low[n], low[n]);
       }
       X output = D * input;
       for (Index n = 0; n < size; ++n) {
@@ -352,7 +384,7 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   /// Impulse response of feature h, without D.
   Vector<double> kernel(Index h, Index length) const { return kernel::krylov_by_squaring(discrete(h), length); }
   /// What joins a convolution to the states at its ends.
-  template <std::floating_point U>
+  template <Real U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {discrete(h), block};
   }
@@ -360,11 +392,16 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   Index jump_entries() const noexcept { return states() * states(); }
   /// The state of feature h as N real numbers.
   void real_state(Index h, const State& state, std::span<double> x) const {
-    for (Index n = 0; n < states(); ++n) x[static_cast<std::size_t>(n)] = static_cast<double>(state.x(h, n));
+    for (Index n = 0; n < states(); ++n)
+      x[static_cast<std::size_t>(n)] = static_cast<double>(state.x(h, n)) + static_cast<double>(state.low(h, n));
   }
   /// And back.
   void set_real_state(Index h, std::span<const double> x, State& state) const {
-    for (Index n = 0; n < states(); ++n) state.x(h, n) = static_cast<X>(x[static_cast<std::size_t>(n)]);
+    for (Index n = 0; n < states(); ++n) {
+      const double value = x[static_cast<std::size_t>(n)];
+      state.x(h, n) = static_cast<X>(value);
+      state.low(h, n) = static_cast<X>(value - static_cast<double>(state.x(h, n)));
+    }
   }
   /// What the planner takes a step of all features to cost.
   double ns_per_step(const cost::Table& table) const noexcept {

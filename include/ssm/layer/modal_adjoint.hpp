@@ -33,7 +33,7 @@ struct ModalCotangent {
 /// each tile of time first, then, from the last tile to the first, those within it. With a low-rank part it is first
 /// found what the modes have in common, step by step, see ModalSteps; then they are apart and go by blocks of steps,
 /// see ModalBlocks.
-template <std::floating_point T, Index N, std::floating_point X, class Arch>
+template <Real T, Index N, Real X, class Arch>
 class ModalAdjoint : ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
   using Tile::bind, Tile::group, Tile::room;
@@ -65,15 +65,24 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   /// @param starts   states before each tile, or before the first alone, or none: from rest
   /// @param after    cotangent of the state after the last step, becomes that of the state before the first; or none
   void operator()(Index first, ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du,
-                  std::span<const ModalState<X>> starts, ModalState<X>* after, ModalCotangent& cotangent) {
+                  std::span<const Array<X>> starts, ModalState<X>* after, ModalCotangent& cotangent) {
     const Index which = first / group, L = u.length(), tiles = (L + tile_ - 1) / tile_, size = 2 * M_ * group,
                 numbers = M_ * rows_ * group;  // buffers may be larger: of a layer before
     if (L == 0) return;                        // the cotangent after no step is that before it
     for (Index i = 0; i < std::ssize(starts); ++i)
-      std::copy_n(starts[static_cast<std::size_t>(i)].group(which), size, starts_.data() + i * size);
+      std::copy_n(starts[static_cast<std::size_t>(i)].row(which).data(), size, starts_.data() + i * size);
     if (starts.empty()) std::fill_n(starts_.data(), size, X(0));
     std::fill_n(lambda_.data(), size, X(0));
-    if (after != nullptr) std::copy_n(after->group(which), size, lambda_.data());
+    const auto each_after = [&](auto f) {  // f(feature, mode, the place of its real part)
+      for (Index h = 0; h < u.features(); ++h)
+        for (Index n = 0; n < M_; ++n) f(first + h, n, lambda_.data() + 2 * n * group + h);
+    };
+    if (after != nullptr)
+      each_after([&](Index h, Index n, X* to) {
+        const Complex<X> value = after->x(h, n);
+        to[0] = value.real();
+        to[group] = value.imag();
+      });
     std::fill_n(totals_.data(), numbers, 0.0);
     const bool apart = R_ == 0;  // no low-rank part joins the modes
     blocks_.prepare(which);
@@ -116,7 +125,8 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
     }
     double* const all = cotangent.coefficients.row(which).data();
     for (Index j = 0; j < numbers; ++j) all[j] += totals_.data()[j];
-    if (after != nullptr) std::copy_n(lambda_.data(), size, after->group(which));
+    if (after != nullptr)
+      each_after([&](Index h, Index n, const X* from) { after->set(h, n, {from[0], from[group]}); });
   }
 
  private:

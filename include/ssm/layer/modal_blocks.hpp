@@ -18,7 +18,7 @@ namespace ssm::detail {
 /// and four additions a step, and two multiplications more on the way there, with a table of its T powers; step by step
 /// it costs 27 multiplications. Powers are made in fp64 of the coefficients that `forward` runs with, a^T in delta
 /// form.
-template <std::floating_point T, Index N, std::floating_point X, class Arch>
+template <Real T, Index N, Real X, class Arch>
 class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
   using Tile::add, Tile::add_to, Tile::advance, Tile::bind, Tile::coefficients, Tile::conj, Tile::group, Tile::keep,

@@ -13,7 +13,7 @@ namespace ssm::detail {
 ///
 /// With a low-rank part there is a kappa for all that leaves and all that enters. It is summed over blocks, tiles and
 /// sequences, and turned into cotangents once.
-template <std::floating_point T, Index N, std::floating_point X, class Arch>
+template <Real T, Index N, Real X, class Arch>
 class ModalLags : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
   using Tile::b, Tile::c, Tile::change, Tile::row_in, Tile::row_out;

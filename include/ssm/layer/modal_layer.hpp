@@ -8,7 +8,7 @@
 namespace ssm::detail {
 
 /// What S4 and S4D have alike: parameters at a rate, the state in modes and its recurrence.
-template <class Layer, class Parameters, std::floating_point T, Index N, std::floating_point X, class Arch>
+template <class Layer, class Parameters, Real T, Index N, Real X, class Arch>
 class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
  public:
   using State = ModalState<X>;
@@ -19,7 +19,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   const Parameters& parameters() const noexcept { return parameters_; }
 
   /// Rest.
-  State initial_state() const { return {features(), modes_of(states())}; }
+  State initial_state() const { return recurrence_.rest(); }
 
   /// Derivatives: see TrainableSSMLayer.
   struct Cotangent : ModalCotangent {
@@ -51,30 +51,34 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   void check(const State& state) const {
     require_size("features of the state", features(), state.features());
     require_size("modes of the state", modes_of(states()), state.modes());
+    require_size("rank of the state", recurrence_.rank(), state.rank());
   }
   void recur(Index first, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
     recurrence_(first, u, y, state);
   }
+  Array<X> numbers(const State& state) const { return state.numbers(); }
   void recur_reference(Index h, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
     recurrence_.reference(h, u, y, state);
   }
   void real_state(Index h, const State& state, std::span<double> x) const {
     const Index M = modes_of(states()), odd = states() % 2;
     for (Index n = 0; n < M; ++n) {
-      x[static_cast<std::size_t>(n)] = static_cast<double>(state.re(h, n));
-      if (n >= odd) x[static_cast<std::size_t>(M - odd + n)] = static_cast<double>(state.im(h, n));
+      const Complex<double> value(state.x(h, n));
+      x[static_cast<std::size_t>(n)] = value.real();
+      if (n >= odd) x[static_cast<std::size_t>(M - odd + n)] = value.imag();
     }
   }
   void set_real_state(Index h, std::span<const double> x, State& state) const {
     const Index M = modes_of(states()), odd = states() % 2;
     for (Index n = 0; n < M; ++n) {
-      state.re(h, n) = static_cast<X>(x[static_cast<std::size_t>(n)]);
-      state.im(h, n) = n >= odd ? static_cast<X>(x[static_cast<std::size_t>(M - odd + n)]) : X(0);
+      state.set(h, n,
+                {static_cast<X>(x[static_cast<std::size_t>(n)]),
+                 n >= odd ? static_cast<X>(x[static_cast<std::size_t>(M - odd + n)]) : X(0)});
     }
   }
   Index tile(Index length) const noexcept { return ModalAdjoint<T, N, X, Arch>::tile(length); }
-  void backwards(ConstSequence<T> u, std::span<const State> starts, ConstSequence<T> dy, State* dstate, Sequence<T> du,
-                 Cotangent& cotangent) const {
+  void backwards(ConstSequence<T> u, std::span<const Array<X>> starts, ConstSequence<T> dy, State* dstate,
+                 Sequence<T> du, Cotangent& cotangent) const {
     cotangent.adjoint.fit(recurrence_, u.length());
     constexpr Index group = simd::group<X>;
     for (Index first = 0; first < features(); first += group) {

@@ -24,7 +24,7 @@ struct ModalShape {
 namespace detail {
 
 /// What S4 and S4D store alike; see S4DParameters.
-template <std::floating_point T>
+template <Real T>
 struct ModalParameters {
   Index states = 0;     ///< N
   Array<T> A_re_log;    ///< log of -Re Lambda     (n, M)
@@ -94,6 +94,9 @@ struct ModalParameters {
     check_sizes();
     const Index H = features();
     require_finite("A_re_log", A_re_log);
+    for (const T value : A_re_log)
+      if (!std::isfinite(std::exp(static_cast<double>(value))))
+        throw DomainError(message("A_re_log: expected numbers whose exponential is finite, got ", value));
     require_finite("A_im", A_im);
     require_finite("B", B);
     require_finite("C", C);
@@ -121,8 +124,9 @@ struct ModalParameters {
   /// A and B of one set.
   void set(Index copy, const Vector<Complex<double>>& Lambda, const Vector<Complex<double>>& input) {
     for (Index n = 0; n < Lambda.size(); ++n) {
-      // a mode that does not decay is stored as one that decays over 10^9 s
-      A_re_log(copy, n) = static_cast<T>(std::log(std::max(-Lambda(n).real(), 1e-9)));
+      // A mode that does not decay is stored as one that decays over 1,000 s. The gradient of what is stored is
+      // Re Lambda times that of Re Lambda, so that one stored as next to nothing would never learn to decay.
+      A_re_log(copy, n) = static_cast<T>(std::log(std::max(-Lambda(n).real(), 1e-3)));
       A_im(copy, n) = static_cast<T>(Lambda(n).imag());
       B(copy, n) = Complex<T>(input(n));
     }

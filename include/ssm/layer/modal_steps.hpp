@@ -11,7 +11,7 @@ namespace ssm::detail {
 ///
 /// It finds s and ds. With them the modes are apart, and what the coefficients get is ModalBlocks' to say. Sums over
 /// modes run in parts that do not wait for each other.
-template <std::floating_point T, Index N, std::floating_point X, class Arch>
+template <Real T, Index N, Real X, class Arch>
 class ModalSteps : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
   using Tile::add, Tile::add_conj, Tile::advance, Tile::bind, Tile::group, Tile::load, Tile::room, Tile::settled,

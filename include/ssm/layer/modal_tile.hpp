@@ -6,7 +6,7 @@ namespace ssm::detail {
 
 /// What the ways back of a ModalRecurrence have in common: complex numbers in lanes, the coefficients of a group of
 /// features, and a tile of time of it.
-template <std::floating_point T, Index N, std::floating_point X, class Arch>
+template <Real T, Index N, Real X, class Arch>
 class ModalTile {
  public:
   /// Some lanes of a group over a tile; rows are a group apart.

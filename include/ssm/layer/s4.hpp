@@ -16,7 +16,7 @@ using S4Shape = ModalShape;
 /// Of each conjugate pair one mode is kept, M = (N+1)/2; for odd N mode 0 is real: its imaginary parts must be 0. A, P
 /// and B may be stored once for several features (n sets, feature h uses set h mod n). Gu, Goel, Re 2022,
 /// arXiv:2111.00396.
-template <std::floating_point T>
+template <Real T>
 struct S4Parameters : detail::ModalParameters<T> {
   Array<Complex<T>> P;  ///< low-rank factor       (n, M, R)
 
@@ -133,7 +133,7 @@ struct S4Parameters : detail::ModalParameters<T> {
 /// @tparam N   states, where they are known at compile time
 /// @tparam X      scalar of the state, where it is to be wider than T
 /// @tparam Arch   instruction set of the recurrence: what the translation unit is compiled for
-template <std::floating_point T, Index N = dynamic, std::floating_point X = T, class Arch = simd::native>
+template <Real T, Index N = dynamic, Real X = T, class Arch = simd::native>
 class S4 : public detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X, Arch> {
   using Base = detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X, Arch>;
 
@@ -188,7 +188,7 @@ class S4 : public detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X
   /// What a convolution asks for; see detail::Featurewise. @{
   Vector<double> kernel(Index h, Index length) const { return kernel::krylov_by_blocks(dense(discrete(h)), length); }
   /// What joins a convolution to the states at its ends.
-  template <std::floating_point U>
+  template <Real U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {dense(discrete(h)), block};
   }

@@ -17,7 +17,7 @@ using S4DShape = ModalShape;
 /// Of each conjugate pair one mode is kept, M = (N+1)/2; for odd N mode 0 is real: its imaginary parts must be 0. A and
 /// B may be stored once for several features (n sets, feature h uses set h mod n). Gu, Gupta, Goel, Re 2022,
 /// arXiv:2206.11893.
-template <std::floating_point T>
+template <Real T>
 struct S4DParameters : detail::ModalParameters<T> {
   S4DParameters() = default;
   /// Zeros of these sizes; a set of A and B for every feature unless `sets` says otherwise.
@@ -73,7 +73,7 @@ struct S4DParameters : detail::ModalParameters<T> {
 /// @tparam N   states, where they are known at compile time
 /// @tparam X      scalar of the state, where it is to be wider than T
 /// @tparam Arch   instruction set of the recurrence: what the translation unit is compiled for
-template <std::floating_point T, Index N = dynamic, std::floating_point X = T, class Arch = simd::native>
+template <Real T, Index N = dynamic, Real X = T, class Arch = simd::native>
 class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N, X, Arch> {
   using Base = detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N, X, Arch>;
 
@@ -124,7 +124,7 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   /// What a convolution asks for; see detail::Featurewise. @{
   Vector<double> kernel(Index h, Index length) const { return kernel::vandermonde(discrete(h), length); }
   /// What joins a convolution to the states at its ends.
-  template <std::floating_point U>
+  template <Real U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {discrete(h), block};
   }

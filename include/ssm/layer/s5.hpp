@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/core/gemm.hpp"
+#include "ssm/core/settle.hpp"
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/discretize/zero_order_hold.hpp"
 #include "ssm/kernel/vandermonde.hpp"
@@ -10,7 +11,6 @@
 #include "ssm/layer/s5_adjoint.hpp"
 #include "ssm/layer/s5_parameters.hpp"
 #include "ssm/layer/state.hpp"
-#include "ssm/scan/sequential.hpp"
 
 #include <atomic>
 #include <cassert>
@@ -37,7 +37,7 @@ namespace ssm {
 /// @tparam T   scalar of the data
 /// @tparam P   states, where they are known at compile time
 /// @tparam X   scalar of the state, where it is to be wider than T
-template <std::floating_point T, Index P = dynamic, std::floating_point X = T>
+template <Real T, Index P = dynamic, Real X = T>
 class S5 {
  public:
   /// Of the numbers.
@@ -88,6 +88,13 @@ class S5 {
       }
     }
     make_step(1, 0, S, step_.data());
+    for (Index s = 0; s < S; ++s) {
+      reach_ = std::max(reach_, time_(0, s) * std::abs(Lambda(s)));
+      for (Index row = 0; row < coefficients; ++row)
+        if (!std::isfinite(step_(row, s)))
+          throw DomainError(detail::message("mode ", s, ": expected a step of finite numbers, got ", step_(row, s),
+                                            " from dt Lambda = ", time_(0, s) * Lambda(s)));
+    }
   }
   /// By the default method.
   explicit S5(const Parameters& parameters, Sampling sampling = {}) : S5(parameters, ZeroOrderHold{}, sampling) {}
@@ -104,7 +111,7 @@ class S5 {
   const Parameters& parameters() const noexcept { return parameters_; }
 
   /// The state before the first step: rest.
-  State initial_state() const { return {Array<X>(modes()), Array<X>(modes())}; }
+  State initial_state() const { return State(modes()); }
 
   /// One time step. Neither throws nor allocates; sizes are asserted.         O(P H)
   void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept {
@@ -174,9 +181,10 @@ class S5 {
     check(u, y, state);
     detail::require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
     for (std::size_t k = 0; k < intervals.size(); ++k)
-      if (!(intervals[k] >= 0) || !std::isfinite(intervals[k]))
-        throw DomainError(
-            detail::message("interval of step ", k, ": expected a finite number, at least 0, got ", intervals[k]));
+      if (!(intervals[k] >= 0) || !std::isfinite(static_cast<double>(intervals[k]) * std::max(reach_, 1.0)))
+        throw DomainError(detail::message("interval of step ", k,
+                                          ": expected a finite number, at least 0, whose product with dt Lambda is ",
+                                          "finite, got ", intervals[k]));
     auto work = workspaces(how.executor.threads(), u.length());
     scan(u, intervals.data(), y, state, how.executor, work);
   }
@@ -372,6 +380,8 @@ class S5 {
     detail::require_same_shape<T>(u, y, features());
     detail::require_shape("state", state.re, modes());
     detail::require_shape("state", state.im, modes());
+    detail::require_shape("state's low digits", state.low_re, modes());
+    detail::require_shape("state's low digits", state.low_im, modes());
   }
 
  private:
@@ -408,18 +418,21 @@ class S5 {
     }
   }
 
-  /// v = gain v, then x = keep x + change x + v, v = x.
-  static void advance_modes(Index count, const X* step, Index stride, T* v_re, T* v_im, X* x_re, X* x_im) noexcept {
-    const X* const gain_re = step + 2 * stride;
-    const X* const gain_im = step + 3 * stride;
+  /// v = gain v, then x = A_bar x + v, v = x. What does not fit into x is kept as its low digits, so that a slow mode
+  /// loses nothing: A_bar x = keep x + change x, and of x + (change x + v + low) the part that is lost becomes low.
+  static void advance_modes(Index count, const X* __restrict step, Index stride, T* __restrict v_re, T* __restrict v_im,
+                            X* __restrict x_re, X* __restrict x_im, X* __restrict low_re,
+                            X* __restrict low_im) noexcept {
+    const X *const a = step, *const b = step + stride, *const gain_re = step + 2 * stride,
+                   *const gain_im = step + 3 * stride, *const keep = step + 4 * stride;
     for (Index s = 0; s < count; ++s) {
-      const X re = static_cast<X>(v_re[s]), im = static_cast<X>(v_im[s]);
-      v_re[s] = static_cast<T>(gain_re[s] * re - gain_im[s] * im);
-      v_im[s] = static_cast<T>(gain_re[s] * im + gain_im[s] * re);
+      const X u_re = static_cast<X>(v_re[s]), u_im = static_cast<X>(v_im[s]), re = x_re[s], im = x_im[s];
+      const X drive_re = gain_re[s] * u_re - gain_im[s] * u_im, drive_im = gain_re[s] * u_im + gain_im[s] * u_re;
+      x_re[s] = detail::add_keeping_rest(keep[s] * re, (a[s] * re - b[s] * im + drive_re) + low_re[s], low_re[s]);
+      x_im[s] = detail::add_keeping_rest(keep[s] * im, (a[s] * im + b[s] * re + drive_im) + low_im[s], low_im[s]);
+      v_re[s] = static_cast<T>(x_re[s]);
+      v_im[s] = static_cast<T>(x_im[s]);
     }
-    const X* const keep = step + 4 * stride;
-    scan::detail::advance(
-        count, [keep](Index s) { return keep[s]; }, step, step + stride, v_re, v_im, x_re, x_im);
   }
 
   void drive(ConstSequence<T> u, Workspace& work) const noexcept {  // states = u [Re B; Im B]^T
@@ -437,7 +450,7 @@ class S5 {
         step = tile.own_step.data();
       }
       T* const v = tile.states.row(k).data();
-      advance_modes(S, step, S, v, v + S, state.re.data(), state.im.data());
+      advance_modes(S, step, S, v, v + S, state.re.data(), state.im.data(), state.low_re.data(), state.low_im.data());
     }
   }
   void read_out(ConstSequence<T> u, Sequence<T> y, Workspace& work) const noexcept {  // y = states C^T + D u
@@ -468,7 +481,8 @@ class S5 {
       }
       if (interval != nullptr) make_step(*interval, first, count, own.data());
       advance_modes(count, interval != nullptr ? own.data() : &step_(0, first), interval != nullptr ? count : S,
-                    v_re.data(), v_im.data(), state.re.data() + first, state.im.data() + first);
+                    v_re.data(), v_im.data(), state.re.data() + first, state.im.data() + first,
+                    state.low_re.data() + first, state.low_im.data() + first);
     }
     for (Index h = 0; h < H; ++h) {
       auto& y = y_k[static_cast<std::size_t>(h)];
@@ -484,6 +498,7 @@ class S5 {
 
   Parameters parameters_;
   double rate_;
+  double reach_ = 0;                                     // the largest |dt Lambda|
   DiscreteMode<double> (*discretize_)(Complex<double>);  // the method
   // the same, back: (Lambda, dt) of a mode whose B is 1, from A_bar and gain dt
   ModeCotangent<double> (*step_vjp_)(Complex<double>, double, Complex<double>, Complex<double>);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/core/array.hpp"
+#include "ssm/core/gemm.hpp"
 #include "ssm/core/sequence.hpp"
 #include "ssm/discretize/mode.hpp"
 
@@ -10,7 +11,7 @@
 
 namespace ssm {
 
-template <std::floating_point T, Index P, std::floating_point X>
+template <Real T, Index P, Real X>
 class S5;
 
 namespace detail {
@@ -22,14 +23,13 @@ namespace detail {
 ///     du_k = Re(B^H dv_k) + D dy_k,    dB = sum dv_k u_k,      dC = sum dy_k conj(x_k)
 ///
 /// Sums over features and over time are matrix products on stacked parts, as forwards.
-template <std::floating_point T, Index P, std::floating_point X>
+template <Real T, Index P, Real X>
 class S5Adjoint {
   using Layer = S5<T, P, X>;
   using State = typename Layer::State;
   using Trail = typename Layer::Trail;
   using Cotangent = typename Layer::Cotangent;
   using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using Row = Eigen::Array<T, 1, Eigen::Dynamic>;
   using Stride = Eigen::OuterStride<>;
 
  public:
@@ -49,7 +49,7 @@ class S5Adjoint {
     for (Index i = 0; i < tiles_; ++i) {
       layer_.keep_state(state, trail.starts.row(i).data());
       if (i + 1 < tiles_) {
-        states(steps_).noalias() = rows(u_.block(i * steps_, steps_)) * B();
+        product(states(steps_), rows(u_.block(i * steps_, steps_)), B());
         layer_.scan_tile(steps_, intervals_of(i), state, tile_);
       }
     }
@@ -63,25 +63,25 @@ class S5Adjoint {
     layer_.check(u_, du, dstate);
     const Index S = layer_.modes(), H = layer_.features(), L = u_.length();
     const Eigen::Map<const Rows> C(layer_.C_.data(), 2 * S, H);
-    const Eigen::Map<const Row> D(layer_.parameters_.D.data(), H);
     Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
-    Eigen::Map<Row> dD(cotangent.D.data(), H);
     Rows driven(steps_, 2 * S), lambda(steps_, 2 * S);
     Array<X> d(2, S), sums(step_sums, S);
     layer_.keep_state(dstate, d.data());
-    State state = dstate;  // of a tile; its numbers are the trail's
+    State state(S);  // of a tile; its numbers are the trail's
     for (Index i = tiles_ - 1; i >= 0; --i) {
       const Index from = i * steps_, count = std::min(steps_, L - from);
       const auto u_tile = rows(u_.block(from, count)), dy_tile = rows(dy.block(from, count));
       auto du_tile = rows(du.block(from, count));
-      states(count).noalias() = u_tile * B();
+      product(states(count), u_tile, B());
       driven.topRows(count) = states(count);
       const X* const start = trail.starts.row(i).data();
       std::copy_n(start, S, state.re.data());
       std::copy_n(start + S, S, state.im.data());
+      std::fill_n(state.low_re.data(), S, X(0));
+      std::fill_n(state.low_im.data(), S, X(0));
       layer_.scan_tile(count, intervals_of(i), state, tile_);
-      dC.noalias() += states(count).transpose() * dy_tile;
-      lambda.topRows(count).noalias() = dy_tile * C.transpose();
+      add_product(dC, states(count).transpose(), dy_tile);
+      product(lambda.topRows(count), dy_tile, C.transpose());
       const X* step = layer_.step_.data();
       for (Index k = count - 1; k >= 0; --k) {
         const auto at = static_cast<std::size_t>(from + k);
@@ -100,18 +100,27 @@ class S5Adjoint {
         }
       }
       if (intervals_.empty()) add_steps(1, sums, cotangent);
-      dB.noalias() += u_tile.transpose() * lambda.topRows(count);
-      du_tile.noalias() += lambda.topRows(count) * B().transpose();
+      add_product(dB, u_tile.transpose(), lambda.topRows(count));
+      add_product(du_tile, lambda.topRows(count), B().transpose());
       for (Index k = 0; k < count; ++k) {
-        dD += dy_tile.row(k).array() * u_tile.row(k).array();
-        du_tile.row(k).array() += D * dy_tile.row(k).array();
+        for (Index h = 0; h < H; ++h) {
+          cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
+          du_tile(k, h) += layer_.parameters_.D(h) * dy_tile(k, h);
+        }
       }
     }
+    dstate = State(S);
     std::copy_n(d.data(), S, dstate.re.data());
     std::copy_n(d.data() + S, S, dstate.im.data());
   }
 
  private:
+  /// to = a b
+  template <class To>
+  static void product(To&& to, const auto& a, const auto& b) {
+    to.setZero();
+    add_product(to, a, b);
+  }
   static Eigen::Map<const Rows, 0, Stride> rows(ConstSequence<T> of) {
     return {of.data(), of.length(), of.features(), Stride(of.stride())};
   }

@@ -59,7 +59,7 @@ struct S5Shape {
 ///     x' = Lambda x + B u,   y = 2 Re(C x) + D u   (full spectrum: Re(C x) + D u),   dt = exp(log_dt)
 ///
 /// Smith, Warrington, Linderman 2023, arXiv:2208.04933.
-template <std::floating_point T>
+template <Real T>
 struct S5Parameters {
   Index states = 0;                    ///< P
   Spectrum spectrum = Spectrum::half;  ///< what is kept of it: S = (P+1)/2 modes, or S = P

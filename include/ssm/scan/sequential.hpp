@@ -3,6 +3,9 @@
 #include "ssm/core/sequence.hpp"
 #include "ssm/core/settle.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace ssm::scan {
 
 /// Complex numbers over time as two real sequences, (length, channels) each.
@@ -36,14 +39,18 @@ using ConstSplit = SplitView<const T>;
 
 namespace detail {
 
-/// x = keep(s) x + change x + v, v = x for S channels.
-template <class T, class X, class Keep>
-void advance(Index channels, Keep keep, const X* __restrict change_re, const X* __restrict change_im,
-             T* __restrict v_re, T* __restrict v_im, X* __restrict x_re, X* __restrict x_im) noexcept {
+/// x = x + Delta x + v, v = x for some channels; `low` are the digits that did not fit into x.
+template <class T, class X>
+void advance(Index channels, const X* __restrict Delta_re, const X* __restrict Delta_im, T* __restrict v_re,
+             T* __restrict v_im, X* __restrict x_re, X* __restrict x_im, X* __restrict low_re,
+             X* __restrict low_im) noexcept {
+  using ssm::detail::add_keeping_rest;
   for (Index s = 0; s < channels; ++s) {
     const X re = x_re[s], im = x_im[s];
-    x_re[s] = ssm::detail::settle(keep(s) * re + (change_re[s] * re - change_im[s] * im + static_cast<X>(v_re[s])));
-    x_im[s] = ssm::detail::settle(keep(s) * im + (change_re[s] * im + change_im[s] * re + static_cast<X>(v_im[s])));
+    const X more_re = Delta_re[s] * re - Delta_im[s] * im + static_cast<X>(v_re[s]),
+            more_im = Delta_re[s] * im + Delta_im[s] * re + static_cast<X>(v_im[s]);
+    x_re[s] = add_keeping_rest(re, more_re + low_re[s], low_re[s]);
+    x_im[s] = add_keeping_rest(im, more_im + low_im[s], low_im[s]);
     v_re[s] = static_cast<T>(x_re[s]);
     v_im[s] = static_cast<T>(x_im[s]);
   }
@@ -67,16 +74,22 @@ void require_scan(ConstSplit<X> Delta, ConstSplit<T> v, ConstSplit<X> state) {
 /// @param v       driven by         (L, S), becomes x
 /// @param state   x_{-1}            (1, S), becomes x_{L-1}; its scalar may be wider than that of v
 /// @throws        ShapeError if the sizes disagree
-/// @note          O(L S), allocates nothing. Delta keeps digits that a = 1 - small would lose: see Affine.
+/// @note          O(L S), allocates nothing. Delta keeps digits that a = 1 - small would lose: see Affine. What does
+/// not fit
+///                into x is kept beside it, so that a slow channel does not stall short of its limit.
 template <class T, class X>
 void sequential(ConstSplit<X> Delta, Split<T> v, Split<X> state) {
   detail::require_scan<T, X>(Delta, v, state);
   const bool varies = Delta.length() != 1;
-  for (Index k = 0; k < v.length(); ++k) {
-    const Index d = varies ? k : 0;
-    detail::advance(
-        v.channels(), [](Index) { return X(1); }, Delta.re.row(d).data(), Delta.im.row(d).data(), v.re.row(k).data(),
-        v.im.row(k).data(), state.re.data(), state.im.data());
+  constexpr Index together = 256;  // channels whose lost digits are kept on the stack
+  for (Index s = 0; s < v.channels(); s += together) {
+    const Index count = std::min(together, v.channels() - s);
+    std::array<X, std::size_t(together)> low_re{}, low_im{};
+    for (Index k = 0; k < v.length(); ++k) {
+      const Index d = varies ? k : 0;
+      detail::advance(count, Delta.re.row(d).data() + s, Delta.im.row(d).data() + s, v.re.row(k).data() + s,
+                      v.im.row(k).data() + s, state.re.data() + s, state.im.data() + s, low_re.data(), low_im.data());
+    }
   }
 }
 

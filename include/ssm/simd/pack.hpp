@@ -67,7 +67,16 @@ class Pack {
   /// a b + c, rounded once where the machine can.
   friend Pack fma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fma(a.batch_, b.batch_, c.batch_)); }
   /// c - a b, rounded once where the machine can.
-  friend Pack fnma(Pack a, Pack b, Pack c) noexcept { return Pack(xsimd::fnma(a.batch_, b.batch_, c.batch_)); }
+  friend Pack fnma(Pack a, Pack b, Pack c) noexcept {
+#ifdef __AVX512F__  // xsimd 8 negates a first, which takes a register more in a loop
+    if constexpr (sizeof(Batch) == 64 && sizeof(T) == 4)
+      return Pack(Batch(_mm512_fnmadd_ps(a.batch_, b.batch_, c.batch_)));
+    else if constexpr (sizeof(Batch) == 64)
+      return Pack(Batch(_mm512_fnmadd_pd(a.batch_, b.batch_, c.batch_)));
+    else
+#endif
+      return Pack(xsimd::fnma(a.batch_, b.batch_, c.batch_));
+  }
 
   /// The larger one.
   friend Pack max(Pack a, Pack b) noexcept { return Pack(xsimd::max(a.batch_, b.batch_)); }

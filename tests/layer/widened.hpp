@@ -1,0 +1,42 @@
+#pragma once
+
+#include "ssm/core/array.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace support {
+
+/// The same parameters in fp64, number by number: what those in float describe exactly.
+template <template <class> class Parameters>
+Parameters<double> widened(const Parameters<float>& from) {
+  Parameters<double> to;
+  std::map<std::string, double> settings;
+  Parameters<float>::each_setting(
+      from, [&](const std::string& name, const auto& value) { settings[name] = static_cast<double>(value); });
+  Parameters<double>::each_setting(to, [&](const std::string& name, auto& value) {
+    value = static_cast<std::remove_reference_t<decltype(value)>>(settings.at(name));
+  });
+  std::map<std::string, std::vector<ssm::Complex<double>>> arrays;
+  std::map<std::string, std::array<ssm::Index, 3>> shapes;
+  Parameters<float>::each(from, [&](const std::string& name, const auto& array, auto) {
+    shapes[name] = array.shape();
+    for (const auto& value : array) arrays[name].push_back(ssm::Complex<double>(value));
+  });
+  Parameters<double>::each(to, [&](const std::string& name, auto& array, auto) {
+    using Number = std::remove_cvref_t<decltype(*array.begin())>;
+    const auto& shape = shapes.at(name);
+    array = ssm::Array<Number>(shape[0], shape[1], shape[2]);
+    auto next = arrays[name].begin();
+    for (auto& value : array) {
+      if constexpr (std::is_floating_point_v<Number>)
+        value = (next++)->real();
+      else
+        value = *next++;
+    }
+  });
+  return to;
+}
+
+}  // namespace support
