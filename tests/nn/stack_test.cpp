@@ -1,5 +1,6 @@
 // A deep stack: whole sequences and streams answer alike; gradients are the limits of differences; threads do not
 // matter.
+#include "layer/laws.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
@@ -223,4 +224,18 @@ TEST_CASE("a stack refuses what does not fit", "[nn]") {
   auto wrong = shape;
   wrong.dropout = 1;
   CHECK_THROWS_AS(nn::Stack<S4D<float>>(diagonal::Linear{}, wrong, random), DomainError);
+}
+
+TEST_CASE("weights of which no layer can be made leave the model as it was", "[nn]") {
+  Random random(1);
+  nn::Stack<S4D<float>> model(diagonal::Linear{}, {.inputs = 1, .features = 8, .states = 8, .layers = 3, .outputs = 2},
+                              random);
+  const auto u = laws::noise<float>(20, 1);
+  laws::Rows<float> before(1, 2), after(1, 2);
+  model.forward(u, before);
+  model.weights().blocks[1].ssm.log_dt(0) = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH(model.refresh(), support::ContainsSubstring("block 1: log_dt: expected finite numbers"));
+  CHECK(model.layers().size() == 3);
+  model.forward(u, after);
+  CHECK(after == before);
 }

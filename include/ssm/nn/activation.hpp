@@ -138,7 +138,7 @@ struct TanhGelu {
 namespace detail {
 
 /// f(pack type, position) for packs of numbers, then for what is left one by one.
-template <std::floating_point T, class Arch, class F>
+template <Real T, class Arch, class F>
 void for_each_pack(Index size, F f) noexcept {
   constexpr Index lanes = simd::Pack<T, Arch>::size;
   Index i = 0;
@@ -153,7 +153,7 @@ void for_each_pack(Index size, F f) noexcept {
 /// @param x   input
 /// @param y   output; may be x
 /// @throws    ShapeError unless both have one size
-template <class F, std::floating_point T, class Arch = simd::native>
+template <class F, Real T, class Arch = simd::native>
 void activate(F f, std::span<const T> x, std::span<T> y) {
   ssm::detail::require_size("numbers of y", static_cast<Index>(x.size()), static_cast<Index>(y.size()));
   detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()),
@@ -165,7 +165,7 @@ void activate(F f, std::span<const T> x, std::span<T> y) {
 /// @param dy   cotangent of the output
 /// @param dx   += cotangent of x; not the memory of dy
 /// @throws     ShapeError unless all have one size
-template <class F, std::floating_point T, class Arch = simd::native>
+template <class F, Real T, class Arch = simd::native>
 void activate_vjp(F f, std::span<const T> x, std::span<const T> dy, std::span<T> dx) {
   ssm::detail::require_size("numbers of dy", static_cast<Index>(x.size()), static_cast<Index>(dy.size()));
   ssm::detail::require_size("numbers of dx", static_cast<Index>(x.size()), static_cast<Index>(dx.size()));
@@ -180,7 +180,7 @@ void activate_vjp(F f, std::span<const T> x, std::span<const T> dy, std::span<T>
 /// @param y       output; may be x
 /// @param slope   of f at x
 /// @throws        ShapeError unless all have one size
-template <class F, std::floating_point T, class Arch = simd::native>
+template <class F, Real T, class Arch = simd::native>
 void activate(F f, std::span<const T> x, std::span<T> y, std::span<T> slope) {
   ssm::detail::require_size("numbers of y", static_cast<Index>(x.size()), static_cast<Index>(y.size()));
   ssm::detail::require_size("numbers of the slope", static_cast<Index>(x.size()), static_cast<Index>(slope.size()));

@@ -7,10 +7,18 @@
 namespace ssm::nn {
 
 /// A sequence to learn from.
-template <std::floating_point T>
+template <Real T>
 struct Example {
   ConstSequence<T> u;                 ///< (L, inputs)
   std::span<const T> intervals = {};  ///< a time step for each, for layers that take them; or empty
+};
+
+/// An error in one sequence of a batch. The message is that of what was thrown.
+struct ExampleError : Error {
+  /// @param which     number of the sequence in its batch, from 0
+  /// @param message   what is wrong with it
+  ExampleError(Index which, const std::string& message) : Error(message), example(which) {}
+  Index example;  ///< number of the sequence in its batch, from 0
 };
 
 /// Gradients of a deep stack over a batch of sequences of any lengths, by the caller's threads.
@@ -37,6 +45,9 @@ class Backpropagation {
   /// @param loss       loss(i, answer, danswer) of example i: returns it, and adds its cotangent; from any thread
   /// @param gradient   += cotangents of the weights
   /// @return           the sum of the losses, in order
+  /// @throws           ExampleError that says which sequence has an error and what it is: a shape, an interval, what
+  /// the
+  ///                   loss throws
   template <class Loss>
   double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random, Loss loss,
                     Weights& gradient) {
@@ -183,7 +194,11 @@ class Backpropagation {
     executor_.run(parts, [&](Index part, Index) {
       for (Index i = part * count / parts; i < (part + 1) * count / parts; ++i) {
         samples_[at(i)].number = at(i);
-        work(samples_[at(i)], parts_[at(part)]);
+        try {
+          work(samples_[at(i)], parts_[at(part)]);
+        } catch (const std::exception& error) {
+          throw ExampleError(i, error.what());
+        }
       }
     });
   }

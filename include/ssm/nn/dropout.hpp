@@ -14,7 +14,7 @@ namespace ssm::nn {
 /// @param random   the source of what is drawn
 /// @param mask     one number a feature               (H)
 /// @throws         DomainError if p is outside
-template <std::floating_point T>
+template <Real T>
 void draw_dropout(double p, Random& random, std::span<T> mask) {
   if (!(p >= 0 && p < 1)) throw DomainError(ssm::detail::message("dropout: expected within 0 .. 1, got ", p));
   for (auto& each : mask) each = random.uniform() < p ? T(0) : static_cast<T>(1 / (1 - p));
@@ -22,7 +22,7 @@ void draw_dropout(double p, Random& random, std::span<T> mask) {
 
 /// x_k = x_k mask, in place: dropout and its derivative alike.
 /// @throws ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void dropout(std::span<const T> mask, Sequence<T> x) {
   ssm::detail::require_size("numbers of a dropout mask", x.features(), static_cast<Index>(mask.size()));
   for (Index k = 0; k < x.length(); ++k)

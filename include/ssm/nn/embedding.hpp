@@ -9,7 +9,7 @@ namespace ssm::nn {
 /// @param ids   symbols     (L)     0 .. symbols - 1
 /// @param y     output      (L, H)
 /// @throws      ShapeError if the sizes disagree; DomainError if a symbol is not there
-template <std::floating_point T>
+template <Real T>
 void embedding(const Array<T>& W, std::span<const Index> ids, Sequence<T> y) {
   ssm::detail::require_size("features of an embedding", W.columns(), y.features());
   ssm::detail::require_size("length of y (that of the symbols is expected)", static_cast<Index>(ids.size()),
@@ -25,7 +25,7 @@ void embedding(const Array<T>& W, std::span<const Index> ids, Sequence<T> y) {
 /// @param dy    cotangent of the output   (L, H)
 /// @param dW    += cotangent of W         (symbols, H)
 /// @throws      ShapeError if the sizes disagree; DomainError if a symbol is not there
-template <std::floating_point T>
+template <Real T>
 void embedding_vjp(std::span<const Index> ids, ConstSequence<T> dy, Array<T>& dW) {
   ssm::detail::require_size("features of an embedding", dW.columns(), dy.features());
   ssm::detail::require_size("length of dy (that of the symbols is expected)", static_cast<Index>(ids.size()),

@@ -12,7 +12,7 @@ namespace ssm::nn {
 /// @param x   input     (L, 2 H)
 /// @param y   output    (L, H)
 /// @throws    ShapeError if the sizes disagree
-template <std::floating_point T, class Arch = simd::native>
+template <Real T, class Arch = simd::native>
 void glu(ConstSequence<T> x, Sequence<T> y) {
   const Index H = y.features();
   ssm::detail::require_size("features of a gated linear unit's input", 2 * H, x.features());
@@ -29,7 +29,7 @@ void glu(ConstSequence<T> x, Sequence<T> y) {
 /// @param dy   cotangent of the output   (L, H)
 /// @param dx   += cotangent of x         (L, 2 H)
 /// @throws     ShapeError if the sizes disagree
-template <std::floating_point T, class Arch = simd::native>
+template <Real T, class Arch = simd::native>
 void glu_vjp(ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx) {
   const Index H = dy.features();
   ssm::detail::require_same_shape<T>(x, dx, 2 * H);

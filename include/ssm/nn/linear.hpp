@@ -1,9 +1,11 @@
 #pragma once
 
 #include "ssm/core/array.hpp"
+#include "ssm/core/gemm.hpp"
 #include "ssm/core/random.hpp"
 #include "ssm/core/sequence.hpp"
 #include "ssm/layer/role.hpp"
+#include "ssm/simd/reduce.hpp"
 
 namespace ssm::nn {
 
@@ -27,17 +29,11 @@ auto view(Array<T>& x) {
   return Eigen::Map<Rows<T>>(x.data(), x.rows(), x.columns());
 }
 /// Numbers that lie together, as a row.
-template <class T>
-auto row(std::span<T> x) {
-  using Stored = Eigen::Array<std::remove_const_t<T>, 1, Eigen::Dynamic>;
-  return Eigen::Map<std::conditional_t<std::is_const_v<T>, const Stored, Stored>>(x.data(),
-                                                                                  static_cast<Index>(x.size()));
-}
 
 }  // namespace detail
 
 /// What a linear map stores.
-template <std::floating_point T>
+template <Real T>
 struct Linear {
   Array<T> W;  ///< (O, I)
   Array<T> b;  ///< (O)
@@ -70,23 +66,19 @@ struct Linear {
 /// @param y     output    (L, O)
 /// @throws      ShapeError if the sizes disagree
 /// @note        O(L I O), by Eigen
-template <std::floating_point T>
+template <Real T>
 void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
   ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
   ssm::detail::require_size("features of a linear map's output", map.outputs(), y.features());
   ssm::detail::require_size("length of y (that of x is expected)", x.length(), y.length());
-  auto out = detail::view(y);
-  out.noalias() = detail::view(x) * detail::view(map.W).transpose();
-  out.array().rowwise() += detail::row(map.b.values());
+  for (Index k = 0; k < y.length(); ++k) std::copy(map.b.begin(), map.b.end(), y.row(k).begin());
+  ssm::detail::add_product(detail::view(y), detail::view(x), detail::view(map.W).transpose());
 }
 /// One row. Neither throws nor allocates.
-template <std::floating_point T>
+template <Real T>
 void linear(const Linear<T>& map, std::span<const T> x, std::span<T> y) noexcept {
-  Eigen::Map<Eigen::Matrix<T, Eigen::Dynamic, 1>> out(y.data(), map.outputs());
-  const Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>> in(x.data(), map.inputs());
   for (Index o = 0; o < map.outputs(); ++o)
-    out(o) =
-        map.b(o) + Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>(map.W.row(o).data(), map.inputs()).dot(in);
+    y[static_cast<std::size_t>(o)] = map.b(o) + simd::dot(map.W.row(o).data(), x.data(), map.inputs());
 }
 /// dx += dy W,   dW += dy^T x,   db += sum of dy.
 /// @param map        W (O, I), b (O)
@@ -95,22 +87,22 @@ void linear(const Linear<T>& map, std::span<const T> x, std::span<T> y) noexcept
 /// @param dx         += cotangent of x         (L, I)
 /// @param gradient   += cotangents of W and b
 /// @throws           ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Linear<T>& gradient) {
   ssm::detail::require_size("features of dx", map.inputs(), dx.features());
   ssm::detail::require_size("length of dx (that of dy is expected)", dy.length(), dx.length());
   linear_vjp(map, x, dy, gradient);
-  detail::view(dx).noalias() += detail::view(dy) * detail::view(map.W);
+  ssm::detail::add_product(detail::view(dx), detail::view(dy), detail::view(map.W));
 }
 /// The same where nobody asks for dx.
-template <std::floating_point T>
+template <Real T>
 void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, Linear<T>& gradient) {
   ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
   ssm::detail::require_size("features of dy", map.outputs(), dy.features());
   ssm::detail::require_size("length of dy (that of x is expected)", x.length(), dy.length());
-  detail::view(gradient.W).noalias() += detail::view(dy).transpose() * detail::view(x);
-  auto db = detail::row(gradient.b.values());
-  for (Index k = 0; k < dy.length(); ++k) db += detail::row(dy.row(k));
+  ssm::detail::add_product(detail::view(gradient.W), detail::view(dy).transpose(), detail::view(x));
+  for (Index k = 0; k < dy.length(); ++k)
+    for (Index o = 0; o < map.outputs(); ++o) gradient.b(o) += dy(k, o);
 }
 
 }  // namespace ssm::nn

@@ -12,7 +12,7 @@ namespace ssm::nn {
 /// p = e^logits / sum, without overflow.
 /// @param logits          (classes)
 /// @param probabilities   (classes)     may be the logits
-template <std::floating_point T>
+template <Real T>
 void softmax(std::span<const T> logits, std::span<T> probabilities) noexcept {
   T peak = -std::numeric_limits<T>::infinity();
   for (const T each : logits) peak = std::max(peak, each);
@@ -33,7 +33,7 @@ void softmax(std::span<const T> logits, std::span<T> probabilities) noexcept {
 /// @return            the loss, not weighted
 /// @throws            DomainError if the label is not there; ShapeError if the sizes disagree
 /// @note              exponentials in lanes of T, sums in fp64
-template <std::floating_point T, class Arch = simd::native>
+template <Real T, class Arch = simd::native>
 double cross_entropy(std::span<const T> logits, Index label, std::span<T> dlogits, double weight = 1,
                      double smoothing = 0) {
   const auto classes = static_cast<Index>(logits.size());
@@ -72,7 +72,7 @@ double cross_entropy(std::span<const T> logits, Index label, std::span<T> dlogit
 /// @param weight   of the loss in what is differentiated
 /// @return         the loss, not weighted
 /// @throws         ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 double mean_squared_error(std::span<const T> x, std::span<const T> target, std::span<T> dx, double weight = 1) {
   const auto size = static_cast<Index>(x.size());
   ssm::detail::require_size("targets", size, static_cast<Index>(target.size()));

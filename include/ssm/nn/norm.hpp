@@ -1,12 +1,14 @@
 #pragma once
 
+#include "ssm/nn/activation.hpp"
 #include "ssm/nn/linear.hpp"
+#include "ssm/simd/reduce.hpp"
 
 namespace ssm::nn {
 
 /// What every normalization stores: a scale and a shift for each feature, and for a batch's also its running
 /// statistics.
-template <std::floating_point T>
+template <Real T>
 struct Norm {
   Array<T> weight;        ///< (H)
   Array<T> bias;          ///< (H)
@@ -44,10 +46,27 @@ void require_norm(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> y) {
 }
 /// Mean and 1/sqrt(variance + epsilon) of a row.
 template <class T>
-std::pair<T, T> moments(std::span<const T> numbers, T epsilon) {
-  const auto x = row(numbers);
-  const T mean = x.mean();
-  return {mean, T(1) / std::sqrt((x - mean).square().mean() + epsilon)};
+struct Moments {
+  T mean, scale;
+};
+template <class T>
+Moments<T> moments(std::span<const T> numbers, T epsilon) {
+  const auto count = static_cast<Index>(numbers.size());
+  const T mean = simd::sum(numbers.data(), count) / static_cast<T>(count);
+  const T variance = simd::sum_of_squares(numbers.data(), mean, count) / static_cast<T>(count);
+  return {mean, T(1) / std::sqrt(variance + epsilon)};
+}
+
+/// Returns the sum of a_i b_i (x_i - mean).
+template <class T>
+T dot_of_centred(const T* a, const T* b, const T* x, T mean, Index count) noexcept {
+  using Pack = simd::Pack<T>;
+  return simd::add_up<T>(
+      count,
+      [=](Index i, Pack sum) {
+        return fma(Pack::load(a + i) * Pack::load(b + i), Pack::load(x + i) - Pack(mean), sum);
+      },
+      [=](Index i, T sum) { return sum + a[i] * b[i] * (x[i] - mean); });
 }
 
 }  // namespace detail
@@ -61,12 +80,17 @@ std::pair<T, T> moments(std::span<const T> numbers, T epsilon) {
 /// @param y         output     (L, H)     may be x
 /// @param epsilon   is added to the variance
 /// @throws          ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void layer_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(1e-5)) {
   detail::require_norm<T>(norm, x, y);
   for (Index k = 0; k < x.length(); ++k) {
-    const auto [mean, scale] = detail::moments<T>(x.row(k), epsilon);
-    for (Index h = 0; h < x.features(); ++h) y(k, h) = (x(k, h) - mean) * scale * norm.weight(h) + norm.bias(h);
+    const detail::Moments<T> row = detail::moments<T>(x.row(k), epsilon);
+    const T *const in = x.row(k).data(), *const weight = norm.weight.data(), *const bias = norm.bias.data();
+    T* const to = y.row(k).data();
+    detail::for_each_pack<T, simd::native>(x.features(), [&]<class Pack>(Index h) {
+      const Pack z = (Pack::load(in + h) - Pack(row.mean)) * Pack(row.scale);
+      fma(z, Pack::load(weight + h), Pack::load(bias + h)).store(to + h);
+    });
   }
 }
 /// @param norm       weight (H), bias (H)
@@ -76,21 +100,26 @@ void layer_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilo
 /// @param gradient   += cotangents of weight and bias
 /// @param epsilon    as above
 /// @throws           ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void layer_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Norm<T>& gradient,
                     T epsilon = T(1e-5)) {
   detail::require_norm<T>(norm, x, dy);
   detail::require_norm<T>(norm, x, dx);
-  const auto weight = detail::row(norm.weight.values());
-  auto dweight = detail::row(gradient.weight.values()), dbias = detail::row(gradient.bias.values());
+  const Index H = x.features();
+  const T* const weight = norm.weight.data();
   for (Index k = 0; k < x.length(); ++k) {
-    const auto [mean, scale] = detail::moments<T>(x.row(k), epsilon);
-    const auto z = (detail::row(x.row(k)) - mean) * scale;
-    const auto d = detail::row(dy.row(k)) * weight;
-    dweight += detail::row(dy.row(k)) * z;
-    dbias += detail::row(dy.row(k));
-    const T sum = d.mean(), along = (d * z).mean();
-    detail::row(dx.row(k)) += scale * (d - sum - z * along);
+    const detail::Moments<T> row = detail::moments<T>(x.row(k), epsilon);
+    const T *const in = x.row(k).data(), *const from = dy.row(k).data();
+    const T sum = simd::dot(from, weight, H) / static_cast<T>(H);
+    const T along = row.scale * detail::dot_of_centred(from, weight, in, row.mean, H) / static_cast<T>(H);
+    T *const to = dx.row(k).data(), *const dweight = gradient.weight.data(), *const dbias = gradient.bias.data();
+    detail::for_each_pack<T, simd::native>(H, [&]<class Pack>(Index h) {
+      const Pack d = Pack::load(from + h), z = (Pack::load(in + h) - Pack(row.mean)) * Pack(row.scale);
+      fma(d, z, Pack::load(dweight + h)).store(dweight + h);
+      (Pack::load(dbias + h) + d).store(dbias + h);
+      const Pack centred = fnma(z, Pack(along), fma(d, Pack::load(weight + h), Pack(-sum)));
+      fma(Pack(row.scale), centred, Pack::load(to + h)).store(to + h);
+    });
   }
 }
 
@@ -100,12 +129,13 @@ void layer_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy
 /// @param y         output     (L, H)     may be x
 /// @param epsilon   is added to the mean square
 /// @throws          ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void rms_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(1e-6)) {
   detail::require_norm<T>(norm, x, y);
-  const auto in = detail::view(x);
   for (Index k = 0; k < x.length(); ++k) {
-    const T scale = T(1) / std::sqrt(in.row(k).squaredNorm() / static_cast<T>(x.features()) + epsilon);
+    const T scale =
+        T(1) /
+        std::sqrt(simd::dot(x.row(k).data(), x.row(k).data(), x.features()) / static_cast<T>(x.features()) + epsilon);
     for (Index h = 0; h < x.features(); ++h) y(k, h) = x(k, h) * scale * norm.weight(h);
   }
 }
@@ -116,15 +146,14 @@ void rms_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon 
 /// @param gradient   += cotangent of weight
 /// @param epsilon    as above
 /// @throws           ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void rms_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Norm<T>& gradient,
                   T epsilon = T(1e-6)) {
   detail::require_norm<T>(norm, x, dy);
   detail::require_norm<T>(norm, x, dx);
   const Index H = x.features();
-  const auto in = detail::view(x);
   for (Index k = 0; k < x.length(); ++k) {
-    const T scale = T(1) / std::sqrt(in.row(k).squaredNorm() / static_cast<T>(H) + epsilon);
+    const T scale = T(1) / std::sqrt(simd::dot(x.row(k).data(), x.row(k).data(), H) / static_cast<T>(H) + epsilon);
     T along = 0;
     for (Index h = 0; h < H; ++h) {
       gradient.weight(h) += dy(k, h) * x(k, h) * scale;
@@ -154,7 +183,7 @@ struct BatchSums {
     return *this;
   }
   /// One more sequence.
-  template <std::floating_point T>
+  template <Real T>
   void add(ConstSequence<T> x) {
     steps += x.length();
     for (Index k = 0; k < x.length(); ++k)
@@ -176,7 +205,7 @@ struct BatchSums {
 /// @param y         output     (L, H)     may be x
 /// @param epsilon   is added to the variance
 /// @throws          ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void batch_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(1e-5)) {
   detail::require_norm<T>(norm, x, y);
   ssm::detail::require_shape("running_mean", norm.running_mean, norm.features());
@@ -193,7 +222,7 @@ void batch_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilo
 /// @param gradient   += cotangents of weight and bias
 /// @param epsilon    as above
 /// @throws           ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 void batch_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Norm<T>& gradient,
                     T epsilon = T(1e-5)) {
   detail::require_norm<T>(norm, x, dy);
@@ -214,7 +243,7 @@ void batch_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy
 /// @param x         one of the sequences     (L, H)
 /// @param y         output                   (L, H)     may be x
 /// @param epsilon   is added to the variance
-template <std::floating_point T>
+template <Real T>
 void batch_norm_train(const Norm<T>& norm, const BatchSums& batch, ConstSequence<T> x, Sequence<T> y,
                       double epsilon = 1e-5) {
   detail::require_norm<T>(norm, x, y);
@@ -225,7 +254,7 @@ void batch_norm_train(const Norm<T>& norm, const BatchSums& batch, ConstSequence
   }
 }
 /// Running statistics become (1 - momentum) old + momentum new, with the unbiased variance.
-template <std::floating_point T>
+template <Real T>
 void update_running(Norm<T>& norm, const BatchSums& batch, double momentum = 0.1) {
   const double steps = static_cast<double>(batch.steps), unbiased = batch.steps > 1 ? steps / (steps - 1) : 1;
   for (Index h = 0; h < norm.features(); ++h) {
@@ -237,7 +266,7 @@ void update_running(Norm<T>& norm, const BatchSums& batch, double momentum = 0.1
   }
 }
 /// What the derivative needs of a whole batch: sums of dy, and of dy times the normalized x; one more sequence.
-template <std::floating_point T>
+template <Real T>
 void add_cotangents(BatchSums& sums, const BatchSums& batch, ConstSequence<T> x, ConstSequence<T> dy,
                     double epsilon = 1e-5) {
   sums.steps += x.length();
@@ -257,7 +286,7 @@ void add_cotangents(BatchSums& sums, const BatchSums& batch, ConstSequence<T> x,
 /// @param dy        its output's cotangent    (L, H)
 /// @param dx        += cotangent of x         (L, H)
 /// @param epsilon   as above
-template <std::floating_point T>
+template <Real T>
 void batch_norm_train_vjp(const Norm<T>& norm, const BatchSums& batch, const BatchSums& sums, ConstSequence<T> x,
                           ConstSequence<T> dy, Sequence<T> dx, double epsilon = 1e-5) {
   detail::require_norm<T>(norm, x, dy);
@@ -275,7 +304,7 @@ void batch_norm_train_vjp(const Norm<T>& norm, const BatchSums& batch, const Bat
 
 /// A linear map that does what batch norm in evaluation and then `map` did: for inference.
 /// @throws ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 Linear<T> fold(const Norm<T>& norm, const Linear<T>& map, T epsilon = T(1e-5)) {
   ssm::detail::require_size("features of the norm before a linear map", map.inputs(), norm.features());
   Linear<T> result = map;
@@ -291,7 +320,7 @@ Linear<T> fold(const Norm<T>& norm, const Linear<T>& map, T epsilon = T(1e-5)) {
 }
 /// A linear map that does what `map` and then batch norm in evaluation did.
 /// @throws ShapeError if the sizes disagree
-template <std::floating_point T>
+template <Real T>
 Linear<T> fold(const Linear<T>& map, const Norm<T>& norm, T epsilon = T(1e-5)) {
   ssm::detail::require_size("features of the norm after a linear map", map.outputs(), norm.features());
   Linear<T> result = map;

@@ -25,7 +25,7 @@ void require_pool(ConstSequence<T> x, std::span<const T> y) {
 /// @param x   input     (L, H)     L >= 1
 /// @param y   output    (H)
 /// @throws    ShapeError if the sizes disagree; DomainError if there is no step
-template <std::floating_point T>
+template <Real T>
 void mean_pool(ConstSequence<T> x, std::span<T> y) {
   detail::require_pool<T>(x, y);
   for (Index h = 0; h < x.features(); ++h) {
@@ -35,7 +35,7 @@ void mean_pool(ConstSequence<T> x, std::span<T> y) {
   }
 }
 /// dx_k += dy / L, every step.
-template <std::floating_point T>
+template <Real T>
 void mean_pool_vjp(std::span<const T> dy, Sequence<T> dx) {
   detail::require_pool<T>(dx, dy);
   for (Index k = 0; k < dx.length(); ++k)
@@ -46,13 +46,13 @@ void mean_pool_vjp(std::span<const T> dy, Sequence<T> dx) {
 /// @param x   input     (L, H)     L >= 1
 /// @param y   output    (H)
 /// @throws    ShapeError if the sizes disagree; DomainError if there is no step
-template <std::floating_point T>
+template <Real T>
 void last_pool(ConstSequence<T> x, std::span<T> y) {
   detail::require_pool<T>(x, y);
   std::copy_n(x.row(x.length() - 1).data(), x.features(), y.data());
 }
 /// dx of the last step += dy.
-template <std::floating_point T>
+template <Real T>
 void last_pool_vjp(std::span<const T> dy, Sequence<T> dx) {
   detail::require_pool<T>(dx, dy);
   for (Index h = 0; h < dx.features(); ++h) dx(dx.length() - 1, h) += dy[static_cast<std::size_t>(h)];

@@ -129,10 +129,18 @@ class Stack {
   Index answers(Index length) const noexcept { return shape().pool == Pool::none ? length : 1; }
 
   /// Makes the layers from the weights as they are now.
-  /// @throws DomainError as the layers: a number that is not finite
+  /// @throws DomainError that names the block, where its layer cannot be made: a number that is not finite. The layers
+  /// stay
+  ///         as they were then, and go on answering by the weights before.
   void refresh() {
-    layers_.clear();
-    for (const auto& block : weights_.blocks) layers_.emplace_back(block.ssm, sampling_);
+    std::vector<Layer> fresh;
+    fresh.reserve(weights_.blocks.size());
+    for (std::size_t i = 0; i < weights_.blocks.size(); ++i) try {
+        fresh.emplace_back(weights_.blocks[i].ssm, sampling_);
+      } catch (const DomainError& error) {
+        throw DomainError(ssm::detail::message("block ", i, ": ", error.what()));
+      }
+    layers_ = std::move(fresh);
   }
 
   /// The answer to a whole sequence from rest.

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <optional>
+#include <string>
 
 namespace ssm::optim {
 
@@ -30,6 +31,24 @@ struct AdamWOptions {
   double beta2 = 0.999;                      ///< of the mean square
   double epsilon = 1e-8;                     ///< is added to the root
   double clip = std::numeric_limits<double>::infinity();  ///< largest norm of the whole gradient
+  std::vector<std::string> frozen = {};                   ///< ends of names of arrays that stay as they are: "ssm/A"
+
+  /// @throws DomainError that names what is out of its range
+  void check() const {
+    const auto require = [](const char* what, bool good, const char* expected, double got) {
+      if (!good) throw DomainError(ssm::detail::message(what, ": expected ", expected, ", got ", got));
+    };
+    require("rate", rate >= 0 && std::isfinite(rate), "a finite number, at least 0", rate);
+    if (dynamics_rate)
+      require("dynamics_rate", *dynamics_rate >= 0 && std::isfinite(*dynamics_rate), "a finite number, at least 0",
+              *dynamics_rate);
+    require("weight_decay", weight_decay >= 0 && std::isfinite(weight_decay), "a finite number, at least 0",
+            weight_decay);
+    require("beta1", beta1 >= 0 && beta1 < 1, "a number in [0, 1)", beta1);
+    require("beta2", beta2 >= 0 && beta2 < 1, "a number in [0, 1)", beta2);
+    require("epsilon", epsilon > 0 && std::isfinite(epsilon), "a positive finite number", epsilon);
+    require("clip", clip > 0, "a positive number", clip);
+  }
 };
 
 /// Norm of all gradients together, in fp64.
@@ -48,12 +67,24 @@ double global_norm(const std::vector<Parameter<T>>& gradients) {
 ///
 /// Loshchilov, Hutter 2019, arXiv:1711.05101; the groups: S4, arXiv:2111.00396, appendix D. Arrays of Role::statistic
 /// are left alone.
-template <std::floating_point T>
+template <Real T>
 class AdamW {
  public:
-  /// Of arrays that must outlive it.
+  /// @param parameters   arrays that must outlive it
+  /// @param options      rates and the rest
+  /// @throws             DomainError if an option is out of its range, or a frozen name is that of no array
   explicit AdamW(std::vector<Parameter<T>> parameters, AdamWOptions options = {})
-      : parameters_(std::move(parameters)), options_(options) {
+      : parameters_(std::move(parameters)), options_(std::move(options)) {
+    options_.check();
+    for (const auto& name : options_.frozen) {
+      bool found = false;
+      for (auto& each : parameters_)
+        if (each.name.ends_with(name)) {
+          each.role = Role::statistic;  // seen by no optimiser
+          found = true;
+        }
+      if (!found) throw DomainError("frozen: expected the end of an array's name, got '" + name + "', which none has");
+    }
     for (const auto& each : parameters_) {
       mean_.emplace_back(static_cast<Index>(each.values.size()));
       square_.emplace_back(static_cast<Index>(each.values.size()));

@@ -11,7 +11,7 @@ namespace ssm::optim {
 ///     average = d average + (1 - d) parameters,   d = min(decay, (1 + k)/(10 + k)) in update k
 ///
 /// Polyak, Juditsky 1992; the ramp of d: TensorFlow's ExponentialMovingAverage.
-template <std::floating_point T>
+template <Real T>
 class Average {
  public:
   /// Of arrays that must outlive it, beginning with what they hold.

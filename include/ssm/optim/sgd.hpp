@@ -6,7 +6,7 @@ namespace ssm::optim {
 
 /// Stochastic gradient descent with momentum: v = momentum v + g, p -= rate v. Arrays of Role::statistic are left
 /// alone.
-template <std::floating_point T>
+template <Real T>
 class Sgd {
  public:
   /// Of arrays that must outlive it.

@@ -29,7 +29,29 @@ struct Options {
   double clip = 1;                           ///< largest norm of a step's gradient
   double average = 0;                        ///< decay of averaged weights; 0: none
   std::uint64_t seed = 1;                    ///< of shuffling, augmentation and dropout
+  std::vector<std::string> frozen = {};      ///< see optim::AdamWOptions
   std::filesystem::path checkpoint = {};     ///< written after every epoch and when stopped; empty: none
+
+  /// @throws DomainError that names what is out of its range
+  void check() const {
+    ssm::detail::require_at_least("epochs", 0, epochs);
+    ssm::detail::require_at_least("batch", 1, batch);
+    if (!(warmup >= 0) || !std::isfinite(warmup))
+      throw DomainError(ssm::detail::message("warmup: expected a finite number of epochs, at least 0, got ", warmup));
+    if (!(average >= 0 && average < 1))
+      throw DomainError(ssm::detail::message("average: expected a decay in [0, 1), got ", average));
+    optimizer().check();
+  }
+  /// Returns the options of the optimiser.
+  optim::AdamWOptions optimizer() const {
+    optim::AdamWOptions all;
+    all.rate = rate;
+    all.weight_decay = weight_decay;
+    all.dynamics_rate = dynamics_rate;
+    all.clip = clip;
+    all.frozen = frozen;
+    return all;
+  }
 };
 
 /// One epoch of a curve.
@@ -53,7 +75,7 @@ struct Progress {
 };
 
 /// A sequence to learn from, made for one step: what `Example` points to.
-template <std::floating_point T>
+template <Real T>
 struct Sample {
   std::vector<T> u;               ///< (L, inputs)
   std::vector<T> intervals = {};  ///< (L), or empty
@@ -89,18 +111,13 @@ class Trainer {
   /// @param model      is trained in place; must outlive it
   /// @param options    how
   /// @param executor   the caller's threads; must outlive it
+  /// @throws           DomainError if an option is out of its range
   Trainer(nn::Stack<Layer>& model, const Options& options, Executor& executor)
       : model_(model),
-        options_(options),
-        optimizer_(model.parameters(), {.rate = options.rate,
-                                        .weight_decay = options.weight_decay,
-                                        .dynamics_rate = options.dynamics_rate,
-                                        .clip = options.clip}),
+        options_((options.check(), options)),
+        optimizer_(model.parameters(), options.optimizer()),
         average_(model.parameters(), options.average),
-        backpropagate_(executor) {
-    ssm::detail::require_at_least("epochs", 0, options.epochs);
-    ssm::detail::require_at_least("batch", 1, options.batch);
-  }
+        backpropagate_(executor) {}
 
   /// Steps taken.
   Index steps() const noexcept { return optimizer_.steps(); }
@@ -113,10 +130,17 @@ class Trainer {
   /// @param judge      judges their answers
   /// @param listener   see above
   /// @return           whether it came to the end; the model is the averaged one then
-  /// @throws           TrainingError where a loss or a gradient is not finite: with the step, the array it was first
-  ///                   seen in, and the last checkpoint; Error where that cannot be written
+  /// @throws           DomainError if there were other examples when this training began; TrainingError where an
+  /// example
+  ///                   cannot be made, or its loss or a gradient is not finite: with the step, the example, the array
+  ///                   and the last checkpoint; Error where that cannot be written. The model is as after the step
+  ///                   before.
   bool run(Index examples, const MakeSample& sample, const Judge& judge, const Listener& listener = {}) {
     ssm::detail::require_at_least("examples", 1, examples);
+    if (examples_ > 0 && examples != examples_)
+      throw DomainError(
+          ssm::detail::message("examples: expected the ", examples_, " that this training began with, got ", examples));
+    examples_ = examples;
     const Index batch = std::min(options_.batch, examples), per_epoch = (examples + batch - 1) / batch;
     const auto warmup = static_cast<Index>(options_.warmup * static_cast<double>(per_epoch));
     const auto begun = std::chrono::steady_clock::now();
@@ -133,22 +157,35 @@ class Trainer {
       const Index first = step * batch, count = std::min(batch, examples - first);
       std::vector<Sample<T>> samples;
       std::vector<nn::Example<T>> views;
-      for (Index i = 0; i < count; ++i) samples.push_back(sample(order[at(first + i)], random));
-      for (const auto& each : samples)
-        views.push_back({ConstSequence<T>(std::span<const T>(each.u), model_.shape().inputs), each.intervals});
-      std::vector<double> right(at(count));
+      const auto of_example = [&](Index i, const std::string& why) {  // what is wrong with one of them
+        return stopped(ssm::detail::message("example ", order[at(first + i)], ": ", why));
+      };
+      for (Index i = 0; i < count; ++i) try {
+          samples.push_back(sample(order[at(first + i)], random));
+          views.push_back({ConstSequence<T>(std::span<const T>(samples.back().u), model_.shape().inputs),
+                           samples.back().intervals});
+        } catch (const std::exception& error) {
+          throw of_example(i, error.what());
+        }
+      std::vector<double> right(at(count)), losses(at(count));
       clear(gradient);
-      const double loss = backpropagate_(
-          model_, views, random,
-          [&](Index i, ConstSequence<T> answer, Sequence<T> danswer) {
-            const Judged judged = judge(order[at(first + i)], answer, danswer, 1 / static_cast<double>(count));
-            right[at(i)] = judged.right;
-            return judged.loss;
-          },
-          gradient);
-      require_finite(loss, gradient);
-      optimizer_.step(parameters_of(gradient), optim::warmup_cosine(steps(), warmup, options_.epochs * per_epoch));
-      model_.refresh();
+      double loss = 0;
+      try {
+        loss = backpropagate_(
+            model_, views, random,
+            [&](Index i, ConstSequence<T> answer, Sequence<T> danswer) {
+              const Judged judged = judge(order[at(first + i)], answer, danswer, 1 / static_cast<double>(count));
+              right[at(i)] = judged.right;
+              return losses[at(i)] = judged.loss;
+            },
+            gradient);
+      } catch (const nn::ExampleError& error) {
+        throw of_example(error.example, error.what());
+      }
+      for (Index i = 0; i < count; ++i)
+        if (!std::isfinite(losses[at(i)])) throw of_example(i, ssm::detail::message("its loss is ", losses[at(i)]));
+      require_finite(gradient, std::span<const Index>(order).subspan(at(first), at(count)));
+      take_step(gradient, optim::warmup_cosine(steps(), warmup, options_.epochs * per_epoch));
       if (options_.average > 0) average_.update();
       loss_ += loss;
       right_ += std::accumulate(right.begin(), right.end(), 0.0);
@@ -187,6 +224,7 @@ class Trainer {
     io::detail::describe<Layer>(file, model_.weights());
     file.metadata["format"] = "ssm checkpoint";
     file.metadata["training"] = recipe();
+    file.metadata["examples"] = std::to_string(examples_);
     io::put(file, model_.parameters());
     io::put(file, optimizer_.state());
     if (options_.average > 0) io::put(file, average_.state());
@@ -201,9 +239,9 @@ class Trainer {
     if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return false;
     const io::File file = io::read(options_.checkpoint);
     const auto fail = [&](const std::string& why) { throw io::FormatError(options_.checkpoint.string() + ": " + why); };
-    if (const auto& format = io::detail::need(file, "format"); format != "ssm checkpoint")
+    if (const std::string format = io::detail::need(file, "format"); format != "ssm checkpoint")
       fail("format: expected 'ssm checkpoint', got '" + format + "'");
-    if (const auto& training = io::detail::need(file, "training"); training != recipe())
+    if (const std::string training = io::detail::need(file, "training"); training != recipe())
       fail("expected the training '" + recipe() + "', got '" + training + "': remove it to begin anew");
     const auto found = file.tensors.find("progress");
     if (found == file.tensors.end() || found->second.type != "F64" || found->second.shape.size() != 1 ||
@@ -211,10 +249,20 @@ class Trainer {
       fail("progress: expected in the file, is not there");
     std::vector<double> numbers(at(found->second.shape[0]));
     io::take<double>(file, {{"progress", found->second.shape, numbers, Role::statistic}});
-    io::take(file, model_.parameters());
-    io::take(file, optimizer_.state());
-    if (options_.average > 0) io::take(file, average_.state());
-    model_.refresh();
+    auto arrays = model_.parameters();  // all at once: what is damaged is found before anything is changed
+    for (auto& each : optimizer_.state()) arrays.push_back(std::move(each));
+    if (options_.average > 0)
+      for (auto& each : average_.state()) arrays.push_back(std::move(each));
+    const auto examples = io::detail::number<Index>(file, "examples");
+    const auto before = kept(arrays);
+    io::take(file, arrays);
+    try {
+      model_.refresh();
+    } catch (const Error& error) {
+      put_back(arrays, before);
+      fail(error.what());
+    }
+    examples_ = examples;
     optimizer_.set_steps(static_cast<Index>(numbers[0]));
     average_.set_updates(static_cast<Index>(numbers[1]));
     loss_ = numbers[2];
@@ -247,19 +295,42 @@ class Trainer {
       std::swap(order[i - 1], order[static_cast<std::size_t>(random.uniform() * static_cast<double>(i))]);
     return order;
   }
+  /// A copy of what arrays hold, and back.
+  static std::vector<T> kept(const std::vector<Parameter<T>>& arrays) {
+    std::vector<T> all;
+    for (const auto& each : arrays) all.insert(all.end(), each.values.begin(), each.values.end());
+    return all;
+  }
+  static void put_back(const std::vector<Parameter<T>>& arrays, const std::vector<T>& all) {
+    auto from = all.begin();
+    for (const auto& each : arrays) {
+      std::copy_n(from, each.values.size(), each.values.begin());
+      from += static_cast<std::ptrdiff_t>(each.values.size());
+    }
+  }
+  /// A step of the optimiser; where no layer can be made of what it leads to, the weights are those before.
+  void take_step(nn::StackParameters<Layer>& gradient, double schedule) {
+    const auto arrays = model_.parameters();
+    const auto before = kept(arrays);
+    optimizer_.step(parameters_of(gradient), schedule);
+    try {
+      model_.refresh();
+    } catch (const Error& error) {
+      put_back(arrays, before);
+      throw stopped(std::string("no layer can be made of the weights that it leads to: ") + error.what());
+    }
+  }
   static void clear(nn::StackParameters<Layer>& gradient) {
     for (const auto& each : parameters_of(gradient)) std::fill(each.values.begin(), each.values.end(), T(0));
   }
-  void require_finite(double loss, nn::StackParameters<Layer>& gradient) const {
-    std::string where;
-    if (!std::isfinite(loss)) where = ssm::detail::message("the loss is ", loss);
+  void require_finite(nn::StackParameters<Layer>& gradient, std::span<const Index> batch) const {
     for (const auto& each : parameters_of(gradient))
       for (const T value : each.values)
         if (!std::isfinite(value)) {
-          where += (where.empty() ? "" : ", ") + std::string("the gradient of ") + each.name + " is not finite";
-          throw stopped(where);
+          std::string which;
+          for (const Index i : batch) which += (which.empty() ? "" : ", ") + std::to_string(i);
+          throw stopped("examples " + which + ": the gradient of " + each.name + " is not finite");
         }
-    if (!where.empty()) throw stopped(where);
   }
   TrainingError stopped(const std::string& why) const {
     const bool kept = !options_.checkpoint.empty() && std::filesystem::exists(options_.checkpoint);
@@ -275,7 +346,12 @@ class Trainer {
     return ssm::detail::message("epochs ", options_.epochs, ", batch ", options_.batch, ", rate ", options_.rate,
                                 ", decay ", options_.weight_decay, ", dynamics ", options_.dynamics_rate.value_or(-1),
                                 ", warm-up ", options_.warmup, ", clip ", options_.clip, ", average ", options_.average,
-                                ", seed ", options_.seed);
+                                ", seed ", options_.seed, frozen_names());
+  }
+  std::string frozen_names() const {
+    std::string all;
+    for (const auto& name : options_.frozen) all += (all.empty() ? ", frozen " : " ") + name;
+    return all;
   }
   std::vector<double> progress() const {
     std::vector<double> numbers{
@@ -292,6 +368,7 @@ class Trainer {
   optim::Average<T> average_;
   nn::Backpropagation<Layer> backpropagate_;
   std::vector<Epoch> curve_;
+  Index examples_ = 0;  // that it began with
   double loss_ = 0, right_ = 0, count_ = 0, seconds_ = 0;
 };
 
