@@ -4,7 +4,10 @@
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
+#include "support/allocation.hpp"
 #include "support/catch.hpp"
+
+#include <sys/stat.h>
 
 using namespace ssm;
 
@@ -81,31 +84,97 @@ TEST_CASE("a model at another rate is the same model", "[io]") {
 }
 
 TEST_CASE("a file that is not the model's is refused by name", "[io]") {
-  using Catch::Contains;
   CHECK_THAT(refusal([](auto& file) { file.tensors.erase("block1/mix/W"); }),
-             Contains("block1/mix/W: expected in the file"));
+             support::ContainsSubstring("block1/mix/W: expected in the file"));
   CHECK_THAT(refusal([](auto& file) {
                file.tensors["surplus"] = {"F32", {1}, "1234"};
              }),
-             Contains("surplus: expected no such array"));
+             support::ContainsSubstring("surplus: expected no such array"));
   CHECK_THAT(refusal([](auto& file) {
                file.tensors["decoder/b"] = {"F32", {2}, "12341234"};
              }),
-             Contains("decoder/b: expected shape (3), got (2)"));
+             support::ContainsSubstring("decoder/b: expected shape (3), got (2)"));
   CHECK_THAT(refusal([](auto& file) {
                file.tensors["decoder/b"] = {"F64", {3}, std::string(24, '\0')};
              }),
-             Contains("decoder/b: expected F32, got F64"));
-  CHECK_THAT(refusal([](auto& file) { file.tensors["decoder/b"].bytes[3] ^= 1; }), Contains("self-test"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata["layer"] = "S5"; }), Contains("layer: expected S4D, got S5"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata["version"] = "2"; }), Contains("version: expected 1, got 2"));
+             support::ContainsSubstring("decoder/b: expected F32, got F64"));
+  CHECK_THAT(refusal([](auto& file) { file.tensors["decoder/b"].bytes[3] ^= 1; }),
+             support::ContainsSubstring("self-test"));
+  CHECK_THAT(refusal([](auto& file) { file.metadata["layer"] = "S5"; }),
+             support::ContainsSubstring("layer: expected S4D, got S5"));
+  CHECK_THAT(refusal([](auto& file) { file.metadata["version"] = "2"; }),
+             support::ContainsSubstring("version: expected 1, got 2"));
   CHECK_THAT(refusal([](auto& file) { file.metadata.erase("features"); }),
-             Contains("metadata 'features': expected in the file"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata["features"] = "six"; }), Contains("expected a number, got 'six'"));
+             support::ContainsSubstring("metadata 'features': expected in the file"));
+  CHECK_THAT(refusal([](auto& file) { file.metadata["features"] = "six"; }),
+             support::ContainsSubstring("expected a number, got 'six'"));
   CHECK_THAT(refusal([](auto& file) { file.metadata["features"] = "-6"; }),
-             Contains("features: expected at least 1, got -6"));
+             support::ContainsSubstring("features: expected at least 1, got -6"));
   CHECK_THAT(refusal([](auto& file) { file.tensors["block0/ssm/log_dt"].bytes[3] = '\x7f'; }),
-             Contains("dt: expected a positive finite"));
+             support::ContainsSubstring("dt: expected a positive finite"));
+}
+
+TEST_CASE("sizes that the file does not bear out are refused before anything is made of them", "[io]") {
+  using support::ContainsSubstring;
+  const auto with = [](const char* key, const char* value) {
+    const support::AllocationCounter counter;
+    const auto said = refusal([&](auto& file) { file.metadata[key] = value; });
+    CHECK(counter.peak_bytes() < 1'000'000);
+    return said;
+  };
+  CHECK_THAT(with("features", "1e18"), ContainsSubstring("metadata 'features': expected a whole number"));
+  CHECK_THAT(with("features", "1000000000000"), ContainsSubstring("encoder/W: expected shape (1000000000000, 2)"));
+  CHECK_THAT(with("outputs", "1000000000000"), ContainsSubstring("decoder/W: expected shape"));
+  CHECK_THAT(with("inputs", "10000000000"), ContainsSubstring("encoder/W: expected shape"));
+  CHECK_THAT(with("symbols", "10000000000"), ContainsSubstring("encoder/W: expected shape"));
+  CHECK_THAT(with("layers", "1000000000"), ContainsSubstring("layers: expected at most 4096"));
+  CHECK_THAT(with("layers", "3"), ContainsSubstring("block2/mix/W: expected in the file"));
+  CHECK_THAT(with("features", "4.5"), ContainsSubstring("metadata 'features': expected a whole number, got '4.5'"));
+  CHECK_THAT(with("features", "nan"), ContainsSubstring("metadata 'features'"));
+  CHECK_THAT(with("pool", "7"), ContainsSubstring("metadata 'pool': expected one of its kinds, got '7'"));
+  CHECK_THAT(with("pre_norm", "2"), ContainsSubstring("metadata 'pre_norm': expected 0 or 1, got '2'"));
+  CHECK_THAT(with("dropout", "2"), ContainsSubstring("dropout"));
+  CHECK_THAT(with("rate", "0"), ContainsSubstring("rate: expected a positive finite number"));
+  CHECK_THAT(with("block0/ssm/states", "1000000"), ContainsSubstring("expected"));
+}
+
+TEST_CASE("a weight that is not finite is refused by name, wherever it is", "[io]") {
+  using support::ContainsSubstring;
+  for (const char* name :
+       {"decoder/W", "decoder/b", "block0/mix/W", "block1/norm/weight", "block0/ssm/C_ri", "encoder/b"})
+    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+      for (const bool last : {false, true})
+        CHECK_THAT(refusal([&](auto& file) {
+                     std::string& bytes = file.tensors.at(name).bytes;
+                     std::memcpy(bytes.data() + (last ? bytes.size() - 4 : 0), &bad, 4);
+                   }),
+                   ContainsSubstring(name) && ContainsSubstring("expected finite numbers"));
+}
+
+TEST_CASE("a model is read from memory as from a path", "[io]") {
+  const Folder folder("memory");
+  auto saved = model<S4D<float>>(diagonal::Linear{});
+  io::save(folder.path / "m", saved);
+  std::ifstream stream(folder.path / "m", std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(stream)), {});
+  auto loaded = io::load<nn::Stack<S4D<float>>>(std::as_bytes(std::span(bytes)));
+  const auto expected = saved.parameters(), got = loaded.parameters();
+  for (std::size_t i = 0; i < got.size(); ++i)
+    CHECK(std::equal(got[i].values.begin(), got[i].values.end(), expected[i].values.begin()));
+  CHECK_THROWS_WITH(io::load<nn::Stack<S4D<float>>>(std::as_bytes(std::span(bytes)).first(100)),
+                    support::ContainsSubstring("a file in memory: expected a header of"));
+}
+
+TEST_CASE("what is no file is called what it is, and metadata must be text", "[io]") {
+  using support::ContainsSubstring;
+  const Folder folder("kinds");
+  CHECK_THROWS_WITH(io::read(folder.path), ContainsSubstring("got a folder"));
+  CHECK_THROWS_WITH(io::read(folder.path / "none"), ContainsSubstring("there is no such file"));
+  REQUIRE(::mkfifo((folder.path / "pipe").c_str(), 0600) == 0);
+  CHECK_THROWS_WITH(io::read(folder.path / "pipe"), ContainsSubstring("no regular file"));
+  const auto path = folder.path / "m";
+  CHECK_THROWS_AS(io::save(path, model<S4D<float>>(diagonal::Linear{}), {{"label", "caf\xE9"}}), io::FormatError);
+  CHECK_FALSE(std::filesystem::exists(path));
 }
 
 TEST_CASE("a damaged file is refused", "[io]") {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/io/safetensors.hpp"
+#include "ssm/layer/s5_parameters.hpp"
 #include "ssm/nn/stack.hpp"
 
 #include <set>
@@ -14,15 +15,31 @@ inline const std::string& need(const File& file, const std::string& key) {
   if (found == file.metadata.end()) throw FormatError("metadata '" + key + "': expected in the file, is not there");
   return found->second;
 }
+/// The last kind of an enumeration that files hold.
+inline nn::Pool last_of(nn::Pool) { return nn::Pool::none; }
+inline Spectrum last_of(Spectrum) { return Spectrum::full; }
+/// A number of the metadata, which must be one that Number has: whole where it counts, 0 or 1 where it says yes or no,
+/// of an enumeration's where it is one.
 template <class Number>
 Number number(const File& file, const std::string& key) {
   const std::string& text = need(file, key);
+  const auto fail = [&](const char* expected) {
+    throw FormatError("metadata '" + key + "': expected " + expected + ", got '" + text + "'");
+  };
   std::istringstream stream(text);
   double value = 0;
-  if (text == "inf")
-    value = std::numeric_limits<double>::infinity();
+  if (text == "inf" || text == "-inf")
+    value = (text[0] == '-' ? -1 : 1) * std::numeric_limits<double>::infinity();
   else if (!(stream >> value) || stream.peek() != std::istringstream::traits_type::eof())
-    throw FormatError("metadata '" + key + "': expected a number, got '" + text + "'");
+    fail("a number");
+  constexpr double largest = 9007199254740992.0;  // 2^53: what is larger is no size of anything
+  if constexpr (!std::is_floating_point_v<Number>) {
+    if (value != std::floor(value) || std::abs(value) > largest) fail("a whole number");
+    if constexpr (std::is_same_v<Number, bool>)
+      if (value != 0 && value != 1) fail("0 or 1");
+    if constexpr (std::is_enum_v<Number>)
+      if (value < 0 || value > static_cast<double>(last_of(Number{}))) fail("one of its kinds");
+  }
   return static_cast<Number>(value);
 }
 template <class Number>
@@ -83,6 +100,15 @@ void describe(File& file, const nn::StackParameters<Layer>& weights) {
     });
 }
 
+/// @throws FormatError unless the file has this tensor, of this shape (sizes of 1 at the end may be missing)
+inline void require_tensor(const File& file, const std::string& name, std::vector<Index> shape) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) throw FormatError(name + ": expected in the file, is not there");
+  while (shape.size() > 1 && shape.back() == 1) shape.pop_back();
+  if (found->second.shape != shape)
+    throw FormatError(name + ": expected shape " + text(shape) + ", got " + text(found->second.shape));
+}
+
 /// Arrays of the sizes that a file says, to be filled.
 template <class Layer>
 nn::StackParameters<Layer> sized(const File& file) {
@@ -95,10 +121,15 @@ nn::StackParameters<Layer> sized(const File& file) {
   nn::StackParameters<Layer> weights;
   auto& shape = weights.shape;
   each_size(shape, [&](const std::string& key, auto& value) {
-    value = static_cast<std::remove_reference_t<decltype(value)>>(number<double>(file, key));
+    value = number<std::remove_reference_t<decltype(value)>>(file, key);
   });
   shape.check();
   if (shape.layers > 4096) throw FormatError(ssm::detail::message("layers: expected at most 4096, got ", shape.layers));
+  // what is made below is as large as these: they must be in the file before anything is made
+  const Index H = shape.features;
+  require_tensor(file, "encoder/W", shape.symbols > 0 ? std::vector{shape.symbols, H} : std::vector{H, shape.inputs});
+  require_tensor(file, "decoder/W", {shape.outputs, H});
+  for (Index i = 0; i < shape.layers; ++i) require_tensor(file, "block" + std::to_string(i) + "/mix/W", {2 * H, H});
   if (shape.symbols > 0)
     weights.encoder.W = Array<T>(shape.symbols, shape.features);
   else
@@ -107,7 +138,7 @@ nn::StackParameters<Layer> sized(const File& file) {
     const std::string folder = "block" + std::to_string(i) + "/ssm/";
     typename Layer::Parameters ssm;
     Layer::Parameters::each_setting(ssm, [&](const std::string& key, auto& value) {
-      value = static_cast<std::remove_reference_t<decltype(value)>>(number<double>(file, folder + key));
+      value = number<std::remove_reference_t<decltype(value)>>(file, folder + key);
     });
     Layer::Parameters::each(ssm, [&](const std::string& name, auto& array, Role) {
       using Number = std::remove_cvref_t<decltype(*array.begin())>;
@@ -153,6 +184,52 @@ void save(const std::filesystem::path& path, const nn::Stack<Layer>& model,
 
 /// Reads a model. Strict: the architecture must be this one, every array there, of its size and type, and none besides;
 /// and the model must answer the file's trial as it did when it was saved.
+/// @param file       as `read` gives it, from a path or from memory
+/// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at
+/// @param metadata   becomes what the file says besides, where it is asked for
+/// @throws           FormatError that names what was expected and what came
+template <class Model>
+Model load(const File& file, Sampling sampling = {}, std::map<std::string, std::string>* metadata = nullptr) try {
+  auto weights = [&]<class Layer>(const nn::Stack<Layer>*) {
+    auto result = detail::sized<Layer>(file);
+    take(file, parameters_of(result));
+    return result;
+  }(static_cast<const Model*>(nullptr));
+  std::set<std::string> known{"self_test/input", "self_test/output"};
+  for (const auto& each : parameters_of(weights)) known.insert(each.name);
+  for (const auto& [name, tensor] : file.tensors)
+    if (!known.contains(name)) throw FormatError(name + ": expected no such array");
+  for (const auto& each : parameters_of(weights))
+    for (const auto value : each.values)
+      if (!std::isfinite(value))
+        throw FormatError(ssm::detail::message(each.name, ": expected finite numbers, got ", value));
+  const Model trained(weights, {detail::number<double>(file, "rate")});
+  using T = typename Model::Scalar;
+  std::vector<T> u(static_cast<std::size_t>(detail::trial_steps * trained.shape().inputs));
+  std::vector<T> answer(static_cast<std::size_t>(trained.answers(detail::trial_steps) * trained.shape().outputs));
+  take<T>(
+      file,
+      {{"self_test/input", {detail::trial_steps, trained.shape().inputs}, u, Role::statistic},
+       {"self_test/output", {trained.answers(detail::trial_steps), trained.shape().outputs}, answer, Role::statistic}});
+  const auto got = detail::trial(trained, u);
+  double peak = 0, error = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    peak = std::max(peak, std::abs(static_cast<double>(answer[i])));
+    const double off = std::abs(static_cast<double>(got[i]) - static_cast<double>(answer[i]));
+    error = std::isnan(error) || off <= error ? error : off;  // NaN stays
+  }
+  if (!(error <= (sizeof(T) == 4 ? 1e-4 : 1e-9) * peak))
+    throw FormatError(ssm::detail::message("self-test: expected the answer in the file, got one ", error,
+                                           " away from it, of ", peak));
+  if (metadata != nullptr) *metadata = file.metadata;
+  return Model(std::move(weights), sampling);
+} catch (const FormatError&) {
+  throw;
+} catch (const Error& error) {
+  throw FormatError(error.what());
+}
+
+/// Reads a model from a file.
 /// @param path       of the file
 /// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at
 /// @param metadata   becomes what the file says besides, where it is asked for
@@ -162,39 +239,20 @@ Model load(const std::filesystem::path& path, Sampling sampling = {},
            std::map<std::string, std::string>* metadata = nullptr) {
   const File file = read(path);
   try {
-    auto weights = [&]<class Layer>(const nn::Stack<Layer>*) {
-      auto result = detail::sized<Layer>(file);
-      take(file, parameters_of(result));
-      return result;
-    }(static_cast<const Model*>(nullptr));
-    std::set<std::string> known{"self_test/input", "self_test/output"};
-    for (const auto& each : parameters_of(weights)) known.insert(each.name);
-    for (const auto& [name, tensor] : file.tensors)
-      if (!known.contains(name)) throw FormatError(name + ": expected no such array");
-    const Model trained(weights, {detail::number<double>(file, "rate")});
-    using T = typename Model::Scalar;
-    std::vector<T> u(static_cast<std::size_t>(detail::trial_steps * trained.shape().inputs));
-    std::vector<T> answer(static_cast<std::size_t>(trained.answers(detail::trial_steps) * trained.shape().outputs));
-    take<T>(file, {{"self_test/input", {detail::trial_steps, trained.shape().inputs}, u, Role::statistic},
-                   {"self_test/output",
-                    {trained.answers(detail::trial_steps), trained.shape().outputs},
-                    answer,
-                    Role::statistic}});
-    const auto got = detail::trial(trained, u);
-    double peak = 0, error = 0;
-    for (std::size_t i = 0; i < got.size(); ++i) {
-      peak = std::max(peak, std::abs(static_cast<double>(answer[i])));
-      const double off = std::abs(static_cast<double>(got[i]) - static_cast<double>(answer[i]));
-      error = off <= error ? error : off;  // NaN stays
-    }
-    if (!(error <= (sizeof(T) == 4 ? 1e-4 : 1e-9) * peak))
-      throw FormatError(ssm::detail::message("self-test: expected the answer in the file, got one ", error,
-                                             " away from it, of ", peak));
-    if (metadata != nullptr) *metadata = file.metadata;
-    return Model(std::move(weights), sampling);
-  } catch (const Error& error) {
+    return load<Model>(file, sampling, metadata);
+  } catch (const FormatError& error) {
     throw FormatError(path.string() + ": " + error.what());
   }
+}
+/// Reads a model from memory: one that is compiled into a program, or came over a network.
+/// @param bytes      those of a file
+/// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at
+/// @param metadata   becomes what the file says besides, where it is asked for
+/// @throws           FormatError that names what was expected and what came
+template <class Model>
+Model load(std::span<const std::byte> bytes, Sampling sampling = {},
+           std::map<std::string, std::string>* metadata = nullptr) {
+  return load<Model>(read(bytes), sampling, metadata);
 }
 
 }  // namespace ssm::io

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/io/dtype.hpp"
 #include "ssm/nn/parameter.hpp"
 
 #include <nlohmann/json.hpp>
@@ -7,28 +8,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <bit>
 #include <cerrno>
-#include <cstdint>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
-/// Models and checkpoints as files. Needs nlohmann/json (target ssm::io), so it is not in <ssm/ssm.hpp>.
 namespace ssm::io {
-
-/// A file that is not what was expected. The message names the file, what was expected and what came.
-struct FormatError : Error {
-  using Error::Error;
-};
-
-/// Numbers of a file, row-major.
-struct Tensor {
-  std::string type;          ///< F32, F64, I64
-  std::vector<Index> shape;  ///< sizes
-  std::string bytes;         ///< little-endian
-};
 
 /// A whole file in the safetensors format: 8 bytes of header length, a header in JSON, the numbers.
 struct File {
@@ -38,7 +24,6 @@ struct File {
 
 namespace detail {
 
-inline Index type_size(const std::string& type) { return type == "F32" ? 4 : type == "F64" || type == "I64" ? 8 : 0; }
 template <class T>
 std::string type_name() {
   return sizeof(T) == 4 ? "F32" : "F64";
@@ -48,12 +33,94 @@ inline std::string text(const std::vector<Index>& shape) {
   for (std::size_t i = 0; i < shape.size(); ++i) result += (i > 0 ? ", " : "") + std::to_string(shape[i]);
   return result + ")";
 }
-inline Index product(const std::vector<Index>& shape) {
-  Index size = 1;
-  for (const Index each : shape) size *= each;
-  return size;
-}
 static_assert(std::endian::native == std::endian::little, "safetensors are little-endian");
+
+/// The header of a file, no name of which may be there twice.
+/// @throws FormatError that says what is wrong with it
+inline nlohmann::json header_of(std::string_view text) {
+  std::vector<std::set<std::string>> names;  // of the objects that are open
+  std::string twice;
+  bool deep = false;
+  const nlohmann::json::parser_callback_t watch = [&](int depth, nlohmann::json::parse_event_t event,
+                                                      nlohmann::json& parsed) {
+    using Event = nlohmann::json::parse_event_t;
+    deep = deep || depth > 8;
+    if (event == Event::object_start) names.emplace_back();
+    if (event == Event::object_end) names.pop_back();
+    if (event == Event::key && !names.back().insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return !deep;
+  };
+  nlohmann::json header;
+  try {
+    header = nlohmann::json::parse(text.begin(), text.end(), watch);
+  } catch (const nlohmann::json::exception& error) {
+    throw FormatError(std::string("its header is damaged: expected JSON, got ") + error.what());
+  }
+  if (deep)
+    throw FormatError("its header is damaged: expected a description of each tensor, got one that nests deeper");
+  if (!twice.empty()) throw FormatError(twice + ": expected once in the header, is there twice");
+  if (!header.is_object())
+    throw FormatError(std::string("its header is damaged: expected a JSON object, got ") + header.type_name());
+  return header;
+}
+
+/// A list of whole numbers, each at least 0.
+inline std::vector<std::uint64_t> whole_numbers(const std::string& name, const char* what,
+                                                const nlohmann::json& entry) {
+  const auto found = entry.find(what);
+  if (found == entry.end()) throw FormatError(name + ": expected its " + what + " in the header, they are not there");
+  if (!found->is_array()) throw FormatError(name + ": expected a list as its " + what + ", got " + found->dump());
+  std::vector<std::uint64_t> all;
+  for (const auto& each : *found) {
+    if (!each.is_number_unsigned())
+      throw FormatError(name + ": expected whole numbers of at least 0, below 2^64, as its " + what + ", got " +
+                        found->dump());
+    all.push_back(each.get<std::uint64_t>());
+  }
+  return all;
+}
+
+/// Where a tensor's numbers are.
+struct Place {
+  std::uint64_t begin, end;
+  std::string name;
+};
+
+/// Reads what the header says of one tensor, and returns where its numbers are. Nothing is allocated by what it says.
+inline Place place_of(const std::string& name, const nlohmann::json& entry, std::uint64_t available, Tensor& tensor) {
+  const auto fail = [&](const std::string& why) { throw FormatError(name + ": " + why); };
+  if (!entry.is_object()) fail("expected a description in the header, got " + entry.dump());
+  const auto type = entry.find("dtype");
+  if (type == entry.end() || !type->is_string()) fail("expected its dtype in the header, it is not there");
+  tensor.type = type->get<std::string>();
+  const auto known = dtype(tensor.type);
+  if (!known) fail("expected a type of numbers as F32 or I64, got " + tensor.type);
+  const auto shape = whole_numbers(name, "shape", entry), offsets = whole_numbers(name, "data_offsets", entry);
+  if (offsets.size() != 2) fail("expected two data_offsets, got " + std::to_string(offsets.size()));
+  if (offsets[0] > offsets[1])
+    fail("expected its numbers to end behind where they begin, got " + std::to_string(offsets[0]) + " .. " +
+         std::to_string(offsets[1]));
+  if (offsets[1] > available)
+    fail("expected its numbers to end within the file's " + std::to_string(available) + " bytes of numbers, got " +
+         std::to_string(offsets[1]) + ": the file is cut off or damaged");
+  auto bytes = static_cast<std::uint64_t>(known->bytes);
+  const std::uint64_t held = offsets[1] - offsets[0];
+  constexpr std::uint64_t limit = std::numeric_limits<Index>::max();
+  bool too_large = false, empty = false;
+  for (const std::uint64_t size : shape) {
+    empty = empty || size == 0;
+    too_large = too_large || size > limit || (size > 0 && bytes > limit / size);
+    bytes *= size;
+  }
+  if (too_large && !empty) fail("expected a shape whose numbers fit into the file, got " + entry.at("shape").dump());
+  if (empty) bytes = 0;
+  if (bytes != held)
+    fail("expected " + std::to_string(bytes) + " bytes for " + entry.at("shape").dump() + " of " + tensor.type +
+         ", got " + std::to_string(held));
+  for (const std::uint64_t size : shape) tensor.shape.push_back(static_cast<Index>(std::min(size, limit)));
+  return {offsets[0], offsets[1], name};
+}
 
 /// A file descriptor that closes itself.
 class Descriptor {
@@ -72,57 +139,94 @@ class Descriptor {
 
 }  // namespace detail
 
-/// Reads a whole file.
-/// @throws FormatError for anything that is not a safetensors file of F32, F64 and I64, or is cut off
-inline File read(const std::filesystem::path& path) {
-  const auto fail = [&](const std::string& why) { throw FormatError(path.string() + ": " + why); };
-  if (!std::filesystem::is_regular_file(path)) fail("expected a safetensors file, there is no such file");
-  std::ifstream stream(path, std::ios::binary);
-  const std::string all((std::istreambuf_iterator<char>(stream)), {});
+/// Reads a whole file from memory. Strict: every byte of numbers belongs to exactly one tensor.
+///
+/// @param bytes   the file
+/// @param name    what messages call it
+/// @throws        FormatError for anything that is not a safetensors file, or is cut off: it names the file, the
+/// tensor, what
+///                was expected and what came. Nothing is allocated by sizes that the file says before they are checked.
+inline File read(std::span<const std::byte> bytes, const std::string& name = "a file in memory") try {
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::uint64_t header_size = 0;
-  if (all.size() < 8) fail("expected a safetensors file, got " + std::to_string(all.size()) + " bytes");
+  if (all.size() < 8)
+    throw FormatError("expected a safetensors file, of at least 8 bytes, got " + std::to_string(all.size()));
   std::memcpy(&header_size, all.data(), 8);
   if (header_size > all.size() - 8)
-    fail("expected a header of " + std::to_string(header_size) + " bytes, got " + std::to_string(all.size() - 8) +
-         ": no safetensors file, or cut off");
+    throw FormatError("expected a header of " + std::to_string(header_size) + " bytes, got " +
+                      std::to_string(all.size() - 8) + ": no safetensors file, or cut off");
+  const auto header = detail::header_of(all.substr(8, header_size));
+  const std::string_view data = all.substr(8 + header_size);
   File file;
-  const std::size_t data = 8 + header_size;
-  try {
-    const auto header = nlohmann::json::parse(all.begin() + 8, all.begin() + static_cast<std::ptrdiff_t>(data));
-    std::size_t used = 0;
-    for (const auto& [name, entry] : header.items()) {
-      if (name == "__metadata__") {
-        file.metadata = entry.get<std::map<std::string, std::string>>();
-        continue;
+  std::vector<detail::Place> places;
+  for (const auto& [key, entry] : header.items()) {
+    if (key == "__metadata__") {
+      if (!entry.is_object()) throw FormatError("__metadata__: expected an object of texts, got " + entry.dump());
+      for (const auto& [word, value] : entry.items()) {
+        if (!value.is_string()) throw FormatError("metadata '" + word + "': expected a text, got " + value.dump());
+        file.metadata.emplace(word, value.get<std::string>());
       }
-      Tensor tensor{entry.at("dtype").get<std::string>(), entry.at("shape").get<std::vector<Index>>(), {}};
-      const auto offsets = entry.at("data_offsets").get<std::vector<std::size_t>>();
-      const Index size = detail::type_size(tensor.type);
-      if (size == 0) fail(name + ": expected F32, F64 or I64, got " + tensor.type);
-      for (const Index each : tensor.shape)
-        if (each < 0) fail(name + ": expected sizes of at least 0, got " + detail::text(tensor.shape));
-      if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > all.size() - data)
-        fail(name + ": its numbers are not in the file, which is cut off or damaged");
-      if (static_cast<Index>(offsets[1] - offsets[0]) != size * detail::product(tensor.shape))
-        fail(name + ": expected " + std::to_string(size * detail::product(tensor.shape)) + " bytes for " +
-             detail::text(tensor.shape) + ", got " + std::to_string(offsets[1] - offsets[0]));
-      tensor.bytes = all.substr(data + offsets[0], offsets[1] - offsets[0]);
-      used += tensor.bytes.size();
-      file.tensors.emplace(name, std::move(tensor));
+      continue;
     }
-    if (used != all.size() - data)
-      fail("expected " + std::to_string(used) + " bytes of numbers, got " + std::to_string(all.size() - data));
-  } catch (const nlohmann::json::exception& error) {
-    fail(std::string("its header is damaged: ") + error.what());
+    places.push_back(detail::place_of(key, entry, data.size(), file.tensors[key]));
   }
+  std::sort(places.begin(), places.end(),
+            [](const auto& a, const auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::uint64_t end = 0;
+  std::string before = "the header";
+  for (const auto& place : places) {
+    if (place.begin != end)
+      throw FormatError(place.name + ": expected its numbers to begin at " + std::to_string(end) + ", where " + before +
+                        " ends, got " + std::to_string(place.begin) +
+                        (place.begin < end ? ": they overlap" : ": a gap"));
+    end = place.end;
+    before = place.name;
+  }
+  if (end != data.size())
+    throw FormatError("expected " + std::to_string(end) + " bytes of numbers, got " + std::to_string(data.size()));
+  for (const auto& place : places)
+    file.tensors.at(place.name).bytes = data.substr(place.begin, place.end - place.begin);
   return file;
+} catch (const FormatError& error) {
+  throw FormatError(name + ": " + error.what());
+}
+
+/// Reads a whole file.
+/// @param path   of a regular file
+/// @throws       FormatError as for one in memory, and where there is no file, or something that is none
+inline File read(const std::filesystem::path& path) {
+  const auto fail = [&](const std::string& why) {
+    throw FormatError(path.string() + ": expected a safetensors file, " + why);
+  };
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) fail("there is no such file");
+  if (std::filesystem::is_directory(status)) fail("got a folder");
+  if (!std::filesystem::is_regular_file(status)) fail("got something that is no regular file: a pipe or a device");
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) fail("it cannot be opened");
+  const std::string all((std::istreambuf_iterator<char>(stream)), {});
+  if (stream.bad()) fail("it cannot be read");
+  return read(std::as_bytes(std::span(all)), path.string());
 }
 
 /// Writes a whole file or none: beside its place first, down to the disk, then renamed. Killed at any moment, either
 /// the old file is there or the new one.
-/// @throws Error if it cannot be written
+/// @throws FormatError if a name or metadata is not UTF-8; Error if it cannot be written
 inline void write(const std::filesystem::path& path, const File& file) {
-  nlohmann::json header;
+  const auto require_text = [&](const std::string& what, const std::string& text) {
+    try {
+      static_cast<void>(nlohmann::json(text).dump());
+    } catch (const nlohmann::json::exception&) {
+      throw FormatError(path.string() + ": " + what + ": expected UTF-8, got other bytes");
+    }
+  };
+  for (const auto& [key, value] : file.metadata) {
+    require_text("a name of metadata", key);
+    require_text("metadata '" + key + "'", value);
+  }
+  for (const auto& [name, tensor] : file.tensors) require_text("the name of a tensor", name);
+  nlohmann::json header = nlohmann::json::object();
   if (!file.metadata.empty()) header["__metadata__"] = file.metadata;
   std::size_t at = 0;
   for (const auto& [name, tensor] : file.tensors) {
