@@ -10,9 +10,7 @@
 //     generate_mnist --data FOLDER --train    trains a model
 #include "support/attention.hpp"
 #include "support/mnist.hpp"
-#include "support/training.hpp"
-
-#include <ssm/layer/s4d.hpp>
+#include "support/s4d_model.hpp"
 
 #include <iomanip>
 #include <numeric>
@@ -22,6 +20,8 @@ using Layer = S4D<float>;
 using Model = nn::Stack<Layer>;
 
 namespace {
+
+constexpr const char* task = "next pixel of handwritten digits";
 
 constexpr Index pixels = example::Mnist::pixels, width = 28, values = 256;
 using Image = std::vector<std::uint8_t>;
@@ -197,7 +197,7 @@ void learn(const example::Mnist& learnt, const example::Mnist& tested, Model& mo
   if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.count()), sample, judge, test,
                              {"bits per pixel", 1, false}))
     return;
-  io::save(path, model, {{"symbols", "grey, 0 to 255, row by row after a black one"}});
+  io::save(path, model, {{"task", task}, {"symbols", "grey, 0 to 255, row by row after a black one"}});
   std::cout << "bits per pixel: " << std::fixed << std::setprecision(4)
             << bits_per_pixel(model, tested, static_cast<Index>(tested.count()), threads) << "\nThe model is in "
             << path.string() << '\n';
@@ -245,7 +245,7 @@ int main(int count, char** arguments) {
           *model_option ? std::filesystem::path(model_path) : std::filesystem::path(out) / "generate_mnist.safetensors";
       return learn(example::read_mnist(data, "train"), example::read_mnist(data, "t10k"), model, choices, out, path);
     }
-    const auto model = io::load<Model>(model_path);
+    const auto model = example::load_model<Model>(model_path, task);
     if (model.shape().symbols != values || model.shape().outputs != values)
       throw std::runtime_error(model_path + ": expected a model of " + std::to_string(values) +
                                " grey values, got one of " + std::to_string(model.shape().symbols));

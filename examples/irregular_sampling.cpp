@@ -145,7 +145,8 @@ int main(int count, char** arguments) {
                         example::table({"seconds", "truth", "told", "not told"}, shown));
     example::draw(
         out, "irregular_sampling",
-        "set multiplot layout 1,2\nset size 0.3,1\nset xrange [-0.6:1.6]\nset yrange [0:*]\nset ylabel 'mean squared "
+        "set multiplot layout 1,2\nset bmargin 4\nset lmargin 9\nset size 0.3,1\nset xrange [-0.6:1.6]\nset yrange "
+        "[0:*]\nset ylabel 'mean squared "
         "error, held out'\n"
         "set xtics (\"told the\\nintervals\" 0, \"told\\nnothing\" 1)\nset boxwidth 0.6\nset style fill solid "
         "0.5\nunset "

@@ -76,14 +76,16 @@ int main(int count, char** arguments) {
     std::vector<std::vector<double>> columns(1);
     for (Index k = 1; k < length; ++k) columns[0].push_back(dt * static_cast<double>(k));
     std::string plots = "set multiplot layout " + std::to_string(all.size()) +
-                        ",2 title 'Impulse responses over time, and spectra in dB'\nunset key\n";
+                        ",2 title 'Impulse responses and their spectra'\nunset key\n";
     for (const Response& response : all) {
-      plots += "unset logscale\nset xrange [0:*]\nset title '" + response.name + "'\nplot " +
-               example::line(columns.size() + 1, "", "#2c6fbb") + "\n";
+      plots += "unset logscale\nset xrange [0:*]\nset xlabel 'seconds'\nset ylabel 'response'\nset title '" +
+               response.name + "'\nplot " + example::line(columns.size() + 1, "", "#2c6fbb") + "\n";
       plots +=
-          "set logscale x\nset xrange [*:*]\nset yrange [-80:3]\nset title 'spectrum over frequency'\nplot DATA "
-          "using ($0+1):" +
-          std::to_string(columns.size() + 2) + " with lines lc rgb '#c0392b'\nset yrange [*:*]\n";
+          "set logscale x\nset xrange [*:*]\nset yrange [-80:3]\nset xlabel 'Hz'\nset ylabel 'dB'\nset title "
+          "'spectrum'\nplot DATA "
+          "using (($0+1)*" +
+          example::number(1 / (dt * static_cast<double>(fft::fast_length(4 * length)))) +
+          "):" + std::to_string(columns.size() + 2) + " with lines lc rgb '#c0392b'\nset yrange [*:*]\n";
       for (const auto* column : {&response.kernel, &response.spectrum}) {
         names.push_back(response.name);
         columns.push_back(*column);

@@ -5,9 +5,7 @@
 // eigenvalues, with those of a random matrix, and with ones drawn over HiPPO's range, all else equal, and draws their
 // curves: what HiPPO is for (S4, arXiv:2111.00396, section 2.2).
 #include "support/mnist.hpp"
-#include "support/training.hpp"
-
-#include <ssm/layer/s4d.hpp>
+#include "support/s4d_model.hpp"
 
 #include <Eigen/Eigenvalues>
 
@@ -194,15 +192,8 @@ int main(int count, char** arguments) {
     const auto path = model_path.empty() ? folder / (permuted ? "sequential_mnist_permuted.safetensors"
                                                               : "sequential_mnist.safetensors")
                                          : std::filesystem::path(model_path);
-    const std::string pixels = permuted ? "permuted" : "in order";
-    const auto load = [&](const std::filesystem::path& file) {
-      std::map<std::string, std::string> said;
-      auto model = io::load<Model>(file, {}, &said);
-      if (said["pixels"] != pixels)
-        throw std::runtime_error(file.string() + ": expected a model of pixels " + pixels + ", got one of " +
-                                 (said["pixels"].empty() ? "another task" : "pixels " + said["pixels"]));
-      return model;
-    };
+    const std::string kind = permuted ? "handwritten digits, pixels permuted" : "handwritten digits, pixels in order";
+    const auto load = [&](const std::filesystem::path& file) { return example::load_model<Model>(file, kind); };
     if (evaluate) {
       const Model model = load(path);
       std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << '\n';
@@ -212,7 +203,7 @@ int main(int count, char** arguments) {
     if (seeds > 0) return compare_initial(task, choices, seeds, out);
     Model model = from.empty() ? task.begun(Initial::hippo, choices.options.seed) : load(from);
     if (!task.train(model, choices, out)) return;
-    io::save(path, model, {{"labels", "0 1 2 3 4 5 6 7 8 9"}, {"pixels", pixels}});
+    io::save(path, model, {{"labels", "0 1 2 3 4 5 6 7 8 9"}, {"task", kind}});
     std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << "\nThe model is in "
               << path.string() << '\n';
   });

@@ -11,11 +11,10 @@
 //                                                -
 //     spoken_digits --evaluate FOLDER            accuracy and confusions; --decimate 2 reads it at 4 kHz
 //     spoken_digits --train FOLDER               the Free Spoken Digit Dataset: {digit}_{speaker}_{index}.wav
+#include "support/hearing.hpp"
 #include "support/low_pass.hpp"
-#include "support/training.hpp"
+#include "support/s4d_model.hpp"
 #include "support/wav.hpp"
-
-#include <ssm/layer/s4d.hpp>
 
 #include <chrono>
 #include <iomanip>
@@ -28,6 +27,7 @@ namespace {
 
 constexpr double trained_rate = 8000;  // Hz
 constexpr float gain = 8;              // recordings are quiet
+constexpr const char* task = "spoken digits";
 
 /// Every `step`th sample, after a low pass that leaves out what those cannot hold.
 std::vector<float> decimate(const std::vector<float>& samples, Index step) {
@@ -57,7 +57,7 @@ std::vector<Spoken> read_folder(const std::filesystem::path& folder) {
                              ": expected a folder of recordings {digit}_{speaker}_{index}.wav, there is none");
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".wav") paths.push_back(entry.path());
+    if (example::has_extension(entry.path(), ".wav")) paths.push_back(entry.path());
   std::sort(paths.begin(), paths.end());
   std::vector<Spoken> all;
   for (const auto& path : paths) {
@@ -91,7 +91,7 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
     throw std::runtime_error(folder.string() + ": expected recordings of index 5 and above to train on, got none");
   ThreadPool threads(choices.threads);
   Random random(choices.options.seed);
-  Model model = from.empty() ? Model(diagonal::Linear{}, shape, random) : io::load<Model>(from);
+  Model model = from.empty() ? Model(diagonal::Linear{}, shape, random) : example::load_model<Model>(from, task);
   std::cout << "Training on " << learnt.size() << " recordings, testing on " << held_out.size() << ".\n";
   const auto sample = [&](Index i, Random& draw) -> train::Sample<float> {
     std::vector<float> u = learnt[static_cast<std::size_t>(i)].samples;
@@ -124,7 +124,7 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
   if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.size()), sample, judge, test))
     return;
   const auto path = model_path.empty() ? out / "spoken_digits.safetensors" : std::filesystem::path(model_path);
-  io::save(path, model, {{"labels", "0 1 2 3 4 5 6 7 8 9"}, {"sample_rate", "8000"}});
+  io::save(path, model, {{"task", task}, {"labels", "0 1 2 3 4 5 6 7 8 9"}, {"sample_rate", "8000"}});
   std::cout << "test accuracy: " << test(model) << "\nThe model is in " << path.string() << '\n';
 }
 
@@ -138,7 +138,7 @@ void evaluate(const std::filesystem::path& folder, const std::filesystem::path& 
   ThreadPool threads(thread_count);
   const auto count = static_cast<Index>(all.size());
   std::vector<Index> heard(all.size());
-  const auto stored = io::load<Model>(model_path);
+  const auto stored = example::load_model<Model>(model_path, task);
   const auto accuracy = [&](bool right_rate) {
     return example::share(count, threads, [&](Index i) {
       const Spoken& each = all[static_cast<std::size_t>(i)];
@@ -180,34 +180,47 @@ void evaluate(const std::filesystem::path& folder, const std::filesystem::path& 
       "font ',14'\n");
 }
 
-/// Running probabilities, sample by sample.
+/// Words in a stream, sample by sample, and the running probabilities within each.
 void listen(const std::string& source, const std::filesystem::path& out, const std::string& model_path) {
   const bool raw = source == "-";
   const auto recording = raw ? example::Recording{{}, trained_rate} : example::read_wav(source);
-  const auto model = io::load<Model>(model_path, {trained_rate / recording.rate});
-  auto hearing = model.stream();
+  const auto model = example::load_model<Model>(model_path, task, {trained_rate / recording.rate});
+  example::Hearing hearing(model, recording.rate, gain);
   const auto classes = static_cast<std::size_t>(model.shape().outputs);
-  std::vector<float> probabilities(classes);
   std::vector<std::vector<double>> columns(2 + classes);
-  double busy = 0, next_shown = 0;
+  std::vector<example::Hearing::Word> words;
+  double busy = 0, next_shown = 0.05;
+  const auto keep = [&](std::optional<example::Hearing::Word> word) {
+    if (!word) return;
+    std::cout << std::fixed << std::setprecision(2) << "heard: " << word->label << "  (probability "
+              << word->answer[static_cast<std::size_t>(word->label)] << ", from " << word->begin << " to " << word->end
+              << " s)" << std::endl;
+    words.push_back(std::move(*word));
+  };
   const auto hear = [&](float sample) {
     const auto begun = std::chrono::steady_clock::now();
-    const float u = gain * sample;
-    const auto logits = hearing.step({&u, 1});
-    nn::softmax<float>(logits, probabilities);
+    auto word = hearing(sample);
     busy += std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
     const double time = static_cast<double>(hearing.steps()) / recording.rate;
+    const auto& probabilities = hearing.probabilities();
     if (hearing.steps() % 4 == 0 && columns[0].size() < 200000) {
       columns[0].push_back(time);
       columns[1].push_back(static_cast<double>(sample));
-      for (std::size_t c = 0; c < classes; ++c) columns[2 + c].push_back(static_cast<double>(probabilities[c]));
+      for (std::size_t c = 0; c < classes; ++c)
+        columns[2 + c].push_back(hearing.in_word() ? static_cast<double>(probabilities[c]) : 0);
     }
-    if (time >= next_shown) {
+    keep(std::move(word));
+    if (time < next_shown) return;
+    std::cout << std::fixed << std::setprecision(2) << time << " s  ";
+    if (hearing.in_word()) {
       const Index digit = example::largest<float>(probabilities);
-      std::cout << std::fixed << std::setprecision(2) << time << " s  " << digit << "  "
+      std::cout << digit << "  "
                 << std::string(static_cast<std::size_t>(40 * probabilities[static_cast<std::size_t>(digit)]), '#')
                 << ' ' << probabilities[static_cast<std::size_t>(digit)] << std::endl;
-      next_shown += 0.05;
+      next_shown = time + 0.05;
+    } else {
+      std::cout << "nothing" << (words.empty() ? " yet" : "") << std::endl;
+      next_shown = time + 0.5;
     }
   };
   if (raw) {
@@ -218,19 +231,18 @@ void listen(const std::string& source, const std::filesystem::path& out, const s
   } else {
     for (const float sample : recording.samples) hear(sample);
   }
-  const Index digit = example::largest<float>(probabilities);
-  std::cout << "heard: " << digit << "  (probability " << probabilities[static_cast<std::size_t>(digit)] << ")\n"
-            << std::setprecision(1) << static_cast<double>(hearing.steps()) / recording.rate / busy
+  keep(hearing.finish());
+  if (words.empty()) std::cout << "heard: nothing\n";
+  std::cout << std::fixed << std::setprecision(1) << static_cast<double>(hearing.steps()) / recording.rate / busy
             << " times faster than it was spoken\n";
-  if (!raw) {
-    std::vector<float> samples = recording.samples;
-    for (auto& sample : samples) sample *= gain;
-    std::vector<float> whole = example::logits(model, samples);
+  float apart = 0;
+  for (const auto& word : words) {
+    std::vector<float> whole = example::logits(model, word.samples);
     nn::softmax<float>(whole, whole);
-    float apart = 0;
-    for (std::size_t c = 0; c < classes; ++c) apart = std::max(apart, std::abs(whole[c] - probabilities[c]));
-    std::cout << "the whole at once differs by " << std::scientific << apart << " at most\n" << std::fixed;
+    for (std::size_t c = 0; c < classes; ++c) apart = std::max(apart, std::abs(whole[c] - word.answer[c]));
   }
+  if (!words.empty())
+    std::cout << "each word at once differs by " << std::scientific << apart << " at most\n" << std::fixed;
   if (columns[0].empty()) return;
   example::make_folder(out);
   std::vector<std::string> names{"seconds", "wave"};
@@ -240,7 +252,7 @@ void listen(const std::string& source, const std::filesystem::path& out, const s
       out, "hearing",
       "set multiplot layout 2,1\nset lmargin 10\nset rmargin 14\nset ylabel 'wave'\nset xrange [0:*]\nplot " +
           example::line(2, "", "#404040") +
-          "\nset ylabel 'probability of each digit, so far'\nset xlabel 'seconds'\nset yrange [0:1]\n"
+          "\nset ylabel 'probability of each digit, since the word began'\nset xlabel 'seconds'\nset yrange [0:1]\n"
           "colors = '#1f77b4 #ff7f0e #2ca02c #d62728 #9467bd #8c564b #e377c2 #7f7f7f #bcbd22 #17becf'\nplot for [c=3:" +
           std::to_string(2 + classes) +
           "] DATA using 1:c title sprintf('%d', c - 3) with lines lw 2.5 lc rgb word(colors, 1 + (c - 3) % 10)\nunset "

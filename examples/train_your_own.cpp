@@ -6,14 +6,16 @@
 //
 //     train_your_own --data data --config settings.txt
 //
+//     train_your_own --data data --evaluate              how well the model in --out hears the sequences of a folder
+//     train_your_own --predict FILE                      what it takes one sequence for
+//
 // settings.txt holds `name = value` lines, as --help lists the names without their dashes. A tenth of the sequences
-// (every tenth of a class) is held out and measured. The model is a safetensors file that `ssm::io::load` reads; this
-// program says how.
-#include "support/training.hpp"
+// (every tenth of a class) is held out and measured. A table may begin with a line of names. The model is a safetensors
+// file that `ssm::io::load` reads; this program says how.
+#include "support/s4d_model.hpp"
 #include "support/wav.hpp"
 
-#include <ssm/layer/s4d.hpp>
-
+#include <functional>
 #include <iomanip>
 
 using namespace ssm;
@@ -27,7 +29,20 @@ struct Labelled {
   Index label;
 };
 
-/// Numbers of a comma-separated table, row after row.
+constexpr const char* task = "sequences of one's own";
+
+/// A field as a number; NaN if it is none.
+float number_in(const std::string& field) {
+  std::size_t used = 0;
+  try {
+    const float value = std::stof(field, &used);
+    return field.find_first_not_of(" \t\r", used) == std::string::npos ? value : NAN;
+  } catch (const std::exception&) {
+    return NAN;
+  }
+}
+
+/// Numbers of a comma-separated table, row after row; a first row without any number names the columns.
 std::vector<float> read_csv(const std::filesystem::path& path, Index& columns) {
   std::ifstream file(path);
   std::vector<float> numbers;
@@ -37,21 +52,17 @@ std::vector<float> read_csv(const std::filesystem::path& path, Index& columns) {
       throw std::runtime_error(path.string() + ": row " + std::to_string(row) + ": " + why);
     };
     if (line.empty() || line == "\r") continue;
-    std::istringstream fields(line);
-    Index count = 0;
-    for (std::string field; std::getline(fields, field, ',');) {
-      std::size_t used = 0;
-      float value = NAN;
-      try {
-        value = std::stof(field, &used);
-      } catch (const std::exception&) {
-        used = std::string::npos;
-      }
-      if (used == std::string::npos || field.find_first_not_of(" \t\r", used) != std::string::npos ||
-          !std::isfinite(value))
-        fail("expected a finite number, got '" + field + "'");
+    std::istringstream text(line);
+    std::vector<std::string> fields;
+    for (std::string field; std::getline(text, field, ',');) fields.push_back(field);
+    if (row == 1 && std::none_of(fields.begin(), fields.end(),
+                                 [](const std::string& field) { return std::isfinite(number_in(field)); }))
+      continue;
+    const auto count = static_cast<Index>(fields.size());
+    for (const std::string& field : fields) {
+      const float value = number_in(field);
+      if (!std::isfinite(value)) fail("expected a finite number, got '" + field + "'");
       numbers.push_back(value);
-      ++count;
     }
     if (columns == 0) columns = count;
     if (count != columns)
@@ -59,6 +70,23 @@ std::vector<float> read_csv(const std::filesystem::path& path, Index& columns) {
   }
   if (numbers.empty()) throw std::runtime_error(path.string() + ": expected numbers, got none");
   return numbers;
+}
+
+/// The numbers of a recording or a table.
+/// @param columns   numbers of a step, becomes those of this file where it is 0
+/// @param rate      Hz, becomes that of a recording where it is 0
+std::vector<float> read_sequence(const std::filesystem::path& path, Index& columns, double& rate) {
+  if (!example::has_extension(path, ".wav")) return read_csv(path, columns);
+  auto recording = example::read_wav(path);
+  if (columns > 1)
+    throw std::runtime_error(path.string() + ": expected tables of " + std::to_string(columns) +
+                             " numbers as elsewhere, got a recording");
+  columns = 1;
+  if (rate == 0) rate = recording.rate;
+  if (rate != recording.rate)
+    throw std::runtime_error(path.string() + ": expected " + example::number(rate) + " Hz as elsewhere, got " +
+                             example::number(recording.rate));
+  return std::move(recording.samples);
 }
 
 struct Data {
@@ -82,25 +110,13 @@ Data read_data(const std::filesystem::path& folder) {
   for (const auto& each : classes) {
     std::vector<std::filesystem::path> files;
     for (const auto& entry : std::filesystem::directory_iterator(each))
-      if (entry.path().extension() == ".wav" || entry.path().extension() == ".csv") files.push_back(entry.path());
+      if (example::has_extension(entry.path(), ".wav") || example::has_extension(entry.path(), ".csv"))
+        files.push_back(entry.path());
     std::sort(files.begin(), files.end());
     if (files.empty()) throw std::runtime_error(each.string() + ": expected .wav or .csv files, got none");
     for (std::size_t i = 0; i < files.size(); ++i) {
       Labelled one{{}, static_cast<Index>(data.classes.size())};
-      if (files[i].extension() == ".csv") {
-        one.u = read_csv(files[i], data.columns);
-      } else {
-        auto recording = example::read_wav(files[i]);
-        if (data.columns > 1)
-          throw std::runtime_error(files[i].string() + ": expected tables of " + std::to_string(data.columns) +
-                                   " numbers as elsewhere, got a recording");
-        data.columns = 1;
-        if (data.rate == 0) data.rate = recording.rate;
-        if (data.rate != recording.rate)
-          throw std::runtime_error(files[i].string() + ": expected " + example::number(data.rate) +
-                                   " Hz as elsewhere, got " + example::number(recording.rate));
-        one.u = std::move(recording.samples);
-      }
+      one.u = read_sequence(files[i], data.columns, data.rate);
       (i % 10 == 9 ? data.held_out : data.learnt).push_back(std::move(one));
     }
     data.classes.push_back(each.filename().string());
@@ -108,17 +124,84 @@ Data read_data(const std::filesystem::path& folder) {
   return data;
 }
 
+/// A model and what its file says besides.
+struct Trained {
+  Model model;
+  std::vector<std::string> classes;
+  float scale;
+  double rate;  // Hz; 0: tables
+};
+Trained read_trained(const std::filesystem::path& path) {
+  auto said = io::read(path).metadata;
+  Trained result{example::load_model<Model>(path, task), {}, number_in(said["input_scale"]), 0};
+  result.rate = static_cast<double>(number_in(said["sample_rate"]));
+  std::istringstream labels(said["labels"]);
+  for (std::string each; std::getline(labels, each);) result.classes.push_back(each);
+  if (static_cast<Index>(result.classes.size()) != result.model.shape().outputs || !std::isfinite(result.scale) ||
+      !std::isfinite(result.rate))
+    throw std::runtime_error(path.string() + ": expected labels, input_scale and sample_rate in its metadata");
+  return result;
+}
+/// Probability of each class.
+std::vector<float> heard(const Trained& trained, std::vector<float> u) {
+  for (auto& each : u) each *= trained.scale;
+  auto answer = example::logits(trained.model, u);
+  nn::softmax<float>(answer, answer);
+  return answer;
+}
+
+void predict(const std::filesystem::path& file, const std::filesystem::path& model_path) {
+  const Trained trained = read_trained(model_path);
+  Index columns = trained.model.shape().inputs;
+  double rate = trained.rate;
+  const auto answer = heard(trained, read_sequence(file, columns, rate));
+  for (std::size_t c = 0; c < answer.size(); ++c)
+    std::cout << std::fixed << std::setprecision(4) << answer[c] << "  '" << trained.classes[c] << "'\n";
+  std::cout << "'" << trained.classes[static_cast<std::size_t>(example::largest<float>(answer))] << "'\n";
+}
+
+void evaluate(const std::filesystem::path& folder, const std::filesystem::path& model_path, Executor& threads) {
+  const Trained trained = read_trained(model_path);
+  Data data = read_data(folder);
+  if (data.classes != trained.classes || data.columns != trained.model.shape().inputs || data.rate != trained.rate)
+    throw std::runtime_error(folder.string() + ": expected the classes, columns and rate that " + model_path.string() +
+                             " was trained on");
+  const auto accuracy = [&](const std::vector<Labelled>& all) {
+    return example::share(static_cast<Index>(all.size()), threads, [&](Index i) {
+      const Labelled& each = all[static_cast<std::size_t>(i)];
+      return example::largest<float>(heard(trained, each.u)) == each.label;
+    });
+  };
+  std::cout << std::fixed << std::setprecision(4);
+  std::cout << "accuracy on the " << data.learnt.size()
+            << " that a training on this folder learns from: " << accuracy(data.learnt) << '\n';
+  if (data.held_out.empty())
+    std::cout << "nothing is held out: every tenth sequence of a class would be, and no class has ten\n";
+  else
+    std::cout << "accuracy on the " << data.held_out.size() << " that it holds out: " << accuracy(data.held_out)
+              << '\n';
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   CLI::App app("Trains a model on sequences of one's own, by class", "train_your_own");
-  std::string out, folder;
+  std::string out, folder, model_path, file;
+  bool evaluating = false;
   example::TrainingChoices choices;
   choices.options = {.epochs = 30, .batch = 16, .rate = 4e-3, .weight_decay = 0.05, .average = 0.99};
   nn::StackShape shape{.features = 64, .states = 32, .layers = 4, .dropout = 0.1};
   double noise = 0.01;
   example::add_out(app, out);
-  app.add_option("--data", folder, "a folder with a folder of .wav or .csv files for each class")->required();
+  auto* const data_option =
+      app.add_option("--data", folder, "a folder with a folder of .wav or .csv files for each class");
+  app.add_flag("--evaluate", evaluating, "only measure --model on --data")->needs(data_option);
+  auto* const predict_option =
+      app.add_option("--predict", file, "only say what --model takes this file for")->excludes(data_option);
+  data_option->excludes(predict_option);
+  app.add_option("--model", model_path,
+                 "with --evaluate and --predict: the model, model.safetensors in --out unless told");
+  app.allow_config_extras(CLI::config_extras_mode::error);
   app.set_config("--config", "", "a file of lines name = value, as the options here without dashes");
   example::add_shape(app, shape);
   app.add_option("--dt-min", shape.dt_min, "least time step; 1/dt-min should reach the length of the sequences")
@@ -130,6 +213,12 @@ int main(int count, char** arguments) {
       ->capture_default_str();
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
+    const auto path =
+        model_path.empty() ? std::filesystem::path(out) / "model.safetensors" : std::filesystem::path(model_path);
+    if (!file.empty()) return predict(file, path);
+    if (folder.empty()) throw std::runtime_error("expected --data FOLDER to train on, or --predict FILE");
+    ThreadPool threads(choices.threads);
+    if (evaluating) return evaluate(folder, path, threads);
     const Data data = read_data(folder);
     double square = 0, numbers = 0;
     for (const auto& each : data.learnt)
@@ -142,7 +231,6 @@ int main(int count, char** arguments) {
               << data.held_out.size() << " held out, " << data.columns << " numbers a step\n";
     shape.inputs = data.columns;
     shape.outputs = static_cast<Index>(data.classes.size());
-    ThreadPool threads(choices.threads);
     Random random(choices.options.seed);
     Model model(diagonal::Linear{}, shape, random);
     const auto scaled = [&](std::vector<float> u) {
@@ -159,26 +247,34 @@ int main(int count, char** arguments) {
                            double weight) -> train::Judged {
       return example::judge_class(data.learnt[static_cast<std::size_t>(i)].label, logits, dlogits, weight, 0.1);
     };
-    const auto test = [&](const Model& trained) {
+    std::function<double(const Model&)> test = [&](const Model& trained) {
       return example::share(static_cast<Index>(data.held_out.size()), threads, [&](Index i) {
         const auto& each = data.held_out[static_cast<std::size_t>(i)];
         return example::largest<float>(example::logits(trained, scaled(each.u))) == each.label;
       });
     };
+    if (data.held_out.empty()) test = {};
     if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(data.learnt.size()), sample, judge,
                                test))
       return;
     std::string labels;
-    for (const auto& each : data.classes) labels += (labels.empty() ? "" : " ") + each;
-    const auto path = std::filesystem::path(out) / "model.safetensors";
-    io::save(path, model,
-             {{"labels", labels},
+    for (const auto& each : data.classes) labels += each + "\n";
+    const auto to = std::filesystem::path(out) / "model.safetensors";
+    io::save(to, model,
+             {{"task", task},
+              {"labels", labels},
               {"input_scale", example::number(static_cast<double>(scale))},
               {"sample_rate", example::number(data.rate)}});
-    std::cout << "held-out accuracy: " << std::fixed << std::setprecision(4) << test(model) << "\nThe model is in "
-              << path.string()
+    std::cout << std::fixed << std::setprecision(4);
+    if (test)
+      std::cout << "held-out accuracy: " << test(model) << '\n';
+    else
+      std::cout << "nothing was held out: every tenth sequence of a class is, and no class has ten\n";
+    std::cout << "classes:";
+    for (const auto& each : data.classes) std::cout << " '" << each << "'";
+    std::cout << "\nThe model is in " << to.string()
               << "; a program reads it by\n\n  const auto model = ssm::io::load<ssm::nn::Stack<ssm::S4D<float>>>(\""
-              << path.string()
+              << to.string()
               << "\");\n  auto stream = model.stream();\n  auto logits = stream.step(u_k);   // u_k: what was "
                  "measured, times "
               << scale << '\n';

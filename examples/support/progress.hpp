@@ -1,10 +1,15 @@
 #pragma once
 
+#include <unistd.h>
+
 #include <chrono>
 #include <cstdio>
 #include <string>
 
 namespace example {
+
+/// Whether the error stream is a terminal: nothing else is drawn bars on.
+inline bool on_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
 /// A bar on the error stream, shown once the work has taken longer than a second.
 class Progress {
@@ -12,7 +17,9 @@ class Progress {
   /// @param done   share of the whole work, 0 .. 1
   void operator()(double done, const std::string& what) {
     const auto now = std::chrono::steady_clock::now();
-    if (now - start_ < std::chrono::seconds(1) || (shown_ && now - last_ < std::chrono::milliseconds(100))) return;
+    if (!on_terminal() || now - start_ < std::chrono::seconds(1) ||
+        (shown_ && now - last_ < std::chrono::milliseconds(100)))
+      return;
     last_ = now;
     shown_ = true;
     const int filled = static_cast<int>(done * 30);

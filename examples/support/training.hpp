@@ -1,6 +1,7 @@
 #pragma once
 
 #include "support/program.hpp"
+#include "support/progress.hpp"
 
 #include <ssm/nn/loss.hpp>
 #include <ssm/train/trainer.hpp>
@@ -51,6 +52,17 @@ inline std::vector<CLI::Option*> add_shape(CLI::App& app, ssm::nn::StackShape& s
               ->capture_default_str()};
 }
 
+/// Reads a model of this task.
+/// @throws std::runtime_error that names the file if it is of another task; io::FormatError if it is no model
+template <class Model>
+Model load_model(const std::filesystem::path& path, const std::string& task, ssm::Sampling sampling = {}) {
+  std::map<std::string, std::string> said = ssm::io::read(path).metadata;
+  if (said["format"] == "ssm stack" && said["task"] != task)
+    throw std::runtime_error(path.string() + ": expected a model of " + task + ", got one of " +
+                             (said["task"].empty() ? "something else, it does not say of what" : said["task"]));
+  return ssm::io::load<Model>(path, sampling);
+}
+
 /// The largest of some numbers.
 template <class T>
 ssm::Index largest(std::span<const T> values) {
@@ -77,7 +89,7 @@ class TrainingBar {
  public:
   void operator()(const ssm::train::Progress& at) {
     const auto now = std::chrono::steady_clock::now();
-    if (shown_ && now - last_ < std::chrono::milliseconds(200) && at.step != at.steps) return;
+    if (!on_terminal() || (shown_ && now - last_ < std::chrono::milliseconds(200) && at.step != at.steps)) return;
     last_ = now;
     shown_ = true;
     const auto filled = static_cast<std::size_t>(20 * at.step / at.steps);
@@ -127,7 +139,7 @@ inline void draw_curve(const std::filesystem::path& folder, const std::vector<ss
 }
 
 /// Trains to the end or to Ctrl-C, from the checkpoint in `folder` where there is one.
-/// @param test      measures a model on what it is not trained on
+/// @param test      measures a model on what it is not trained on; or empty
 /// @param measure   what that is
 /// @return          the curve, where it came to the end
 template <class Layer>
@@ -151,6 +163,7 @@ std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model
                        {.report = [&](const auto& at) { bar(at); },
                         .tested =
                             [&](const auto& trained) {
+                              if (!test) return std::numeric_limits<double>::quiet_NaN();
                               const double measured = test(trained);
                               std::fprintf(stderr, " test %s %.4g\n", measure.name.c_str(), measure.scale * measured);
                               return measured;

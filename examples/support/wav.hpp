@@ -2,8 +2,11 @@
 
 #include <sndfile.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -19,31 +22,94 @@ struct Recording {
   double rate;  ///< Hz
 };
 
-/// Reads a WAV file of any rate and number of channels.
-/// @throws std::runtime_error that names the file, what was expected and what came
-inline Recording read_wav(const std::filesystem::path& path) {
-  const auto fail = [&](const std::string& why) -> Recording { throw std::runtime_error(path.string() + ": " + why); };
-  if (!std::filesystem::exists(path)) return fail("expected a WAV file, there is no such file");
-  if (!std::filesystem::is_regular_file(path)) return fail("expected a WAV file, got something that is not a file");
-  const auto bytes = std::filesystem::file_size(path);
-  if (bytes == 0) return fail("expected a WAV file, got an empty file");
+namespace detail {
 
-  std::ifstream file(path, std::ios::binary);
-  unsigned char head[8] = {};
-  if (!file.read(reinterpret_cast<char*>(head), 8))
-    return fail("expected a WAV file, got " + std::to_string(bytes) + " bytes");
-  if (std::string(head, head + 4) != "RIFF") return fail("expected a WAV file, got one that does not begin with RIFF");
-  std::uint64_t promised = 8;
-  for (unsigned byte = 0; byte < 4; ++byte) promised += std::uint64_t{head[4 + byte]} << (8 * byte);
-  if (bytes < promised)
-    return fail("expected " + std::to_string(promised) + " bytes as its header says, got " + std::to_string(bytes) +
-                ": the file is cut off");
+/// The four bytes from `at` on as a size, little-endian; and back.
+inline std::uint32_t size_at(const std::string& bytes, std::size_t at) {
+  std::uint32_t size = 0;
+  for (unsigned byte = 0; byte < 4; ++byte)
+    size += std::uint32_t{static_cast<unsigned char>(bytes[at + byte])} << (8 * byte);
+  return size;
+}
+inline void set_size_at(std::string& bytes, std::size_t at, std::uint64_t size) {
+  for (unsigned byte = 0; byte < 4; ++byte) bytes[at + byte] = static_cast<char>(size >> (8 * byte) & 255);
+}
+/// A program that writes a WAV into a pipe does not know how long it will be, and says 0 or 2^32 - 1. What follows to
+/// the end is meant.
+inline void fill_in_sizes(std::string& bytes) {
+  const auto unknown = [&](std::size_t at) {
+    const std::uint32_t size = size_at(bytes, at);
+    return size == 0 || size == 0xFFFFFFFFU;
+  };
+  const bool piped = unknown(4);
+  if (piped) set_size_at(bytes, 4, bytes.size() - 8);
+  for (std::size_t at = 12; at + 8 <= bytes.size();) {
+    if (bytes.compare(at, 4, "data") == 0) {
+      if (unknown(at + 4) && piped) set_size_at(bytes, at + 4, bytes.size() - at - 8);
+      return;
+    }
+    at += 8 + std::size_t{size_at(bytes, at + 4)} + size_at(bytes, at + 4) % 2;
+  }
+}
+
+/// A file that libsndfile reads from memory.
+struct Memory {
+  const std::string& bytes;
+  sf_count_t at;
+
+  static Memory& of(void* self) { return *static_cast<Memory*>(self); }
+  static SF_VIRTUAL_IO access() {
+    return {[](void* self) { return static_cast<sf_count_t>(of(self).bytes.size()); },
+            [](sf_count_t offset, int whence, void* self) {
+              const auto size = static_cast<sf_count_t>(of(self).bytes.size());
+              const sf_count_t from = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? of(self).at : size;
+              return of(self).at = std::clamp<sf_count_t>(from + offset, 0, size);
+            },
+            [](void* to, sf_count_t count, void* self) {
+              Memory& memory = of(self);
+              count = std::min(count, static_cast<sf_count_t>(memory.bytes.size()) - memory.at);
+              std::copy_n(memory.bytes.data() + memory.at, count, static_cast<char*>(to));
+              memory.at += count;
+              return count;
+            },
+            [](const void*, sf_count_t, void*) { return sf_count_t{0}; }, [](void* self) { return of(self).at; }};
+  }
+};
+
+}  // namespace detail
+
+/// Whether a path ends in an extension, in letters of any size.
+inline bool has_extension(const std::filesystem::path& path, const std::string& extension) {
+  std::string own = path.extension().string();
+  for (char& letter : own) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  return own == extension;
+}
+
+/// Reads a WAV file of any rate and number of channels from memory.
+/// @param bytes   the file
+/// @param name    what messages call it
+/// @throws        std::runtime_error that names the file, what was expected and what came
+inline Recording read_wav(std::string bytes, const std::string& name) {
+  const auto fail = [&](const std::string& why) -> Recording { throw std::runtime_error(name + ": " + why); };
+  if (bytes.empty()) return fail("expected a WAV file, got an empty file");
+  if (bytes.size() < 12) return fail("expected a WAV file, got " + std::to_string(bytes.size()) + " bytes");
+  if (!bytes.starts_with("RIFF")) return fail("expected a WAV file, got one that does not begin with RIFF");
+  detail::fill_in_sizes(bytes);
+  const std::uint64_t promised = 8 + std::uint64_t{detail::size_at(bytes, 4)};
+  if (bytes.size() < promised)
+    return fail("expected " + std::to_string(promised) + " bytes as its header says, got " +
+                std::to_string(bytes.size()) + ": the file is cut off");
 
   SF_INFO info{};
-  const std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> sound(sf_open(path.c_str(), SFM_READ, &info), sf_close);
+  detail::Memory memory{bytes, 0};
+  SF_VIRTUAL_IO access = detail::Memory::access();
+  const std::unique_ptr<SNDFILE, int (*)(SNDFILE*)> sound(sf_open_virtual(&access, SFM_READ, &info, &memory), sf_close);
   if (!sound) return fail(std::string("expected a WAV file: ") + sf_strerror(nullptr));
   if (info.frames < 2) return fail("expected at least 2 samples, got " + std::to_string(info.frames));
   const auto channels = static_cast<std::size_t>(info.channels), frames = static_cast<std::size_t>(info.frames);
+  if (info.samplerate < 1 || channels < 1 || frames > 16 * bytes.size() / channels)
+    return fail("expected samples that fit into the file, got " + std::to_string(info.frames) + " of " +
+                std::to_string(info.channels) + " channels at " + std::to_string(info.samplerate) + " Hz");
   std::vector<float> all(frames * channels);
   const auto read = sf_readf_float(sound.get(), all.data(), info.frames);
   if (read != info.frames)
@@ -58,6 +124,18 @@ inline Recording read_wav(const std::filesystem::path& path) {
                   std::to_string(k));
   }
   return recording;
+}
+
+/// Reads a WAV file.
+/// @throws std::runtime_error that names the file, what was expected and what came
+inline Recording read_wav(const std::filesystem::path& path) {
+  const auto fail = [&](const std::string& why) {
+    throw std::runtime_error(path.string() + ": expected a WAV file, " + why);
+  };
+  if (!std::filesystem::exists(path)) fail("there is no such file");
+  if (!std::filesystem::is_regular_file(path)) fail("got something that is not a file");
+  std::ifstream file(path, std::ios::binary);
+  return read_wav(std::string((std::istreambuf_iterator<char>(file)), {}), path.string());
 }
 
 }  // namespace example

@@ -9,3 +9,7 @@ done
 cp "$1/good/slow/1.csv" "$1/single/slow/1.csv"
 cp "$1/good/slow/1.csv" "$1/word/slow/1.csv"
 printf '1,2\n3,four\n' >"$1/word/fast/1.csv"
+mkdir -p "$1/named/quiet" "$1/named/loud"
+printf 'a,b\n1,2\n3,4\n' >"$1/named/quiet/1.csv"
+printf 'a,b\n5,6\n7,8\n' >"$1/named/loud/1.csv"
+printf 'feature = 8\n' >"$1/unknown.txt"
