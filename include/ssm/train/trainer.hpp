@@ -183,7 +183,8 @@ class Trainer {
         throw of_example(error.example, error.what());
       }
       for (Index i = 0; i < count; ++i)
-        if (!std::isfinite(losses[at(i)])) throw of_example(i, ssm::detail::message("its loss is ", losses[at(i)]));
+        if (!std::isfinite(losses[at(i)]))
+          throw of_example(i, std::isnan(losses[at(i)]) ? "its loss is nan" : "its loss is infinite");
       require_finite(gradient, std::span<const Index>(order).subspan(at(first), at(count)));
       take_step(gradient, optim::warmup_cosine(steps(), warmup, options_.epochs * per_epoch));
       if (options_.average > 0) average_.update();
