@@ -1,11 +1,14 @@
 #pragma once
 
+#include <ssm/core/random.hpp>
+
 #include <zlib.h>
 
 #include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -21,6 +24,17 @@ struct Mnist {
   std::size_t count() const { return labels.size(); }
   const std::uint8_t* image(std::size_t i) const { return images.data() + i * pixels; }
 };
+
+/// Pixels in the order they are read: as they are, or in one permutation for all images and all runs.
+inline std::vector<std::size_t> reading_order(std::size_t pixels, bool permuted) {
+  std::vector<std::size_t> order(pixels);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (!permuted) return order;
+  ssm::Random random(92916);
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[static_cast<std::size_t>(random.uniform() * static_cast<double>(i))]);
+  return order;
+}
 
 /// Reads a whole idx file, packed by gzip or not.
 /// @throws std::runtime_error that names the file, what was expected and what came

@@ -65,6 +65,7 @@
 #include "ssm/layer/s5_parameters.hpp"
 #include "ssm/layer/snapshots.hpp"
 #include "ssm/layer/state.hpp"
+#include "ssm/layer/tabled_lssl.hpp"
 #include "ssm/layer/trainable.hpp"
 #include "ssm/nn/activation.hpp"
 #include "ssm/nn/backpropagation.hpp"

@@ -31,21 +31,20 @@ Vector<T> krylov(const DiscreteDenseSystem<T>& system, Index length) {
   return K;
 }
 
-/// The same by repeated squaring, as LSSL makes it: the table of A_bar^k B_bar doubles its width with each square of
-/// A_bar.
+/// The states of a system after one impulse, in columns: the table from which LSSL makes its kernel, C times it. It
+/// doubles its width with each square of A_bar.
 ///
-///     [X, A^m X] follows X = [B, A B, .., A^(m-1) B];     K = C X
+///     X = [B, A B, .., A^(L-1) B];     [X, A^m X] follows X of m columns
 ///
 /// LSSL, arXiv:2110.13985, section 4 and appendix. fp64.
 ///
-/// @param system   A_bar (N, N), B_bar (N, 1), C (1, N)
+/// @param system   A_bar (N, N), B_bar (N, 1)
 /// @param length   L                                        >= 0
-/// @return         K (L), equal to krylov to 1e-12 of its peak
-/// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
+/// @return         X (N, L)
+/// @throws         ShapeError if there is not one input; DomainError if the length is negative
 /// @note           O(N^2 L + N^3 log L) time, O(N L) memory: the table is what S4 does away with
-inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& system, Index length) {
+inline Matrix<double> krylov_table(const DiscreteDenseSystem<double>& system, Index length) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
-  ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   ssm::detail::require_at_least("length of the kernel", 0, length);
   const Index N = system.states();
   Matrix<double> X = Matrix<double>::Zero(N, length), power = system.A_bar, square(N, N);
@@ -59,7 +58,19 @@ inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& syst
     gemm.add_product(N, N, N, {power.data(), N}, {power.data(), N}, {square.data(), N});
     power.swap(square);
   }
-  return X.transpose().lazyProduct(system.C.transpose());
+  return X;
+}
+
+/// The same kernel from that table.
+///
+/// @param system   A_bar (N, N), B_bar (N, 1), C (1, N)
+/// @param length   L                                        >= 0
+/// @return         K (L), equal to krylov to 1e-12 of its peak
+/// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
+/// @note           as krylov_table
+inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& system, Index length) {
+  ssm::detail::require_size("outputs of the system", 1, system.C.rows());
+  return krylov_table(system, length).transpose().lazyProduct(system.C.transpose());
 }
 
 /// The same by two thin factors, with T about sqrt(L): no table, no transform.

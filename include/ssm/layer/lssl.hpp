@@ -201,36 +201,32 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   LSSL(const Parameters& parameters, Method method, Sampling sampling = {})
       : parameters_(parameters),
         rate_(sampling.rate),
+        discretize_([method](const DenseSystem<double>& system, double dt) { return discretize(method, system, dt); }),
         discretize_vjp_([method](const DenseSystem<double>& system, double dt,
                                  const DiscreteDenseSystem<double>& discrete, DenseSystem<double>& dsystem,
                                  double& ddt) { discretize_vjp(method, system, dt, discrete, dsystem, ddt); }) {
-    parameters_.check();
-    if constexpr (N != dynamic) detail::require_size("states of the parameters", N, parameters_.states());
+    begin();
     detail::require_positive("rate", rate_);
-    const Index size = states();
-    A_bar_ = Array<double>(features(), size, size);
-    B_bar_ = Array<double>(features(), size);
-    step_ = Array<X>(features(), size, size + 2);
-    for (Index h = 0; h < features(); ++h) {
-      const double dt = rate_ * std::exp(static_cast<double>(parameters_.log_dt(h)));
-      const auto system = discretize(method, parameters_.system(h), dt);
-      for (Index n = 0; n < size; ++n) {
-        for (Index m = 0; m < size; ++m) {
-          A_bar_(h, n, m) = system.A_bar(n, m);
-          step_(h, n, m) = static_cast<X>(system.A_bar(n, m) - (n == m ? 1 : 0));
-        }
-        B_bar_(h, n) = system.B_bar(n, 0);
-        step_(h, n, size) = static_cast<X>(system.B_bar(n, 0));
-        step_(h, n, size + 1) = static_cast<X>(parameters_.C(h, n));
-        for (Index m = 0; m < size + 2; ++m)
-          if (!std::isfinite(step_(h, n, m)))
-            throw DomainError(detail::message("feature ", h, ": expected a step of finite numbers, got ",
-                                              step_(h, n, m), " in row ", n, ", dt being ", dt));
-      }
-    }
+    for (Index h = 0; h < features(); ++h) discretize_feature(h);
   }
   /// By the default method.
   explicit LSSL(const Parameters& parameters, Sampling sampling = {}) : LSSL(parameters, Bilinear{}, sampling) {}
+  /// Other parameters by the method and at the rate of a layer before. Where A, B and dt of a feature are what they
+  /// were, its discretization is kept.
+  /// @throws   as above
+  /// @note     O(H N^2) where all are kept
+  LSSL(const Parameters& parameters, const LSSL& before)
+      : parameters_(parameters),
+        rate_(before.rate_),
+        discretize_(before.discretize_),
+        discretize_vjp_(before.discretize_vjp_) {
+    begin();
+    for (Index h = 0; h < features(); ++h)
+      if (same_dynamics(h, before))
+        keep_feature(h, before);
+      else
+        discretize_feature(h);
+  }
 
   /// H
   Index features() const noexcept { return parameters_.features(); }
@@ -294,6 +290,26 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   }
 
   /// What runs the states; see detail::Featurewise. @{
+  /// Whether feature h has A, B and dt of another layer's, to the bit.
+  bool same_dynamics(Index h, const LSSL& other) const noexcept {
+    const auto& a = parameters_;
+    const auto& b = other.parameters_;
+    const auto same = [](const T* left, const T* right, Index count) { return std::equal(left, left + count, right); };
+    return a.features() == b.features() && a.states() == b.states() && rate_ == other.rate_ &&
+           a.log_dt(h) == b.log_dt(h) && same(&a.B(h, 0), &b.B(h, 0), a.states()) &&
+           same(&a.A(h, 0, 0), &b.A(h, 0, 0), a.states() * a.states());
+  }
+  /// Feature h, discrete.
+  DiscreteDenseSystem<double> discrete(Index h) const {
+    const Index size = states();
+    DiscreteDenseSystem<double> system{Matrix<double>(size, size), Matrix<double>(size, 1), Matrix<double>(1, size)};
+    for (Index n = 0; n < size; ++n) {
+      for (Index m = 0; m < size; ++m) system.A_bar(n, m) = A_bar_(h, n, m);
+      system.B_bar(n, 0) = B_bar_(h, n);
+      system.C(0, n) = static_cast<double>(parameters_.C(h, n));
+    }
+    return system;
+  }
   void check(const State& state) const {
     detail::require_shape("state", state.x, features(), states());
     detail::require_shape("state's low digits", state.low, features(), states());
@@ -411,19 +427,42 @@ class LSSL : public detail::Featurewise<LSSL<T, N, X>, T, DenseState<X>> {
   /// @}
 
  private:
-  DiscreteDenseSystem<double> discrete(Index h) const {
+  void begin() {
+    parameters_.check();
+    if constexpr (N != dynamic) detail::require_size("states of the parameters", N, parameters_.states());
+    A_bar_ = Array<double>(features(), states(), states());
+    B_bar_ = Array<double>(features(), states());
+    step_ = Array<X>(features(), states(), states() + 2);
+  }
+  void discretize_feature(Index h) {
     const Index size = states();
-    DiscreteDenseSystem<double> system{Matrix<double>(size, size), Matrix<double>(size, 1), Matrix<double>(1, size)};
+    const double dt = rate_ * std::exp(static_cast<double>(parameters_.log_dt(h)));
+    const auto system = discretize_(parameters_.system(h), dt);
     for (Index n = 0; n < size; ++n) {
-      for (Index m = 0; m < size; ++m) system.A_bar(n, m) = A_bar_(h, n, m);
-      system.B_bar(n, 0) = B_bar_(h, n);
-      system.C(0, n) = static_cast<double>(parameters_.C(h, n));
+      for (Index m = 0; m < size; ++m) {
+        A_bar_(h, n, m) = system.A_bar(n, m);
+        step_(h, n, m) = static_cast<X>(system.A_bar(n, m) - (n == m ? 1 : 0));
+      }
+      B_bar_(h, n) = system.B_bar(n, 0);
+      step_(h, n, size) = static_cast<X>(system.B_bar(n, 0));
+      step_(h, n, size + 1) = static_cast<X>(parameters_.C(h, n));
+      for (Index m = 0; m < size + 2; ++m)
+        if (!std::isfinite(step_(h, n, m)))
+          throw DomainError(detail::message("feature ", h, ": expected a step of finite numbers, got ", step_(h, n, m),
+                                            " in row ", n, ", dt being ", dt));
     }
-    return system;
+  }
+  void keep_feature(Index h, const LSSL& before) {
+    const Index size = states();
+    std::copy_n(&before.A_bar_(h, 0, 0), size * size, &A_bar_(h, 0, 0));
+    std::copy_n(&before.B_bar_(h, 0), size, &B_bar_(h, 0));
+    std::copy_n(&before.step_(h, 0, 0), size * (size + 2), &step_(h, 0, 0));
+    for (Index n = 0; n < size; ++n) step_(h, n, size + 1) = static_cast<X>(parameters_.C(h, n));
   }
 
   Parameters parameters_;
   double rate_;
+  std::function<DiscreteDenseSystem<double>(const DenseSystem<double>&, double)> discretize_;  // the method's
   std::function<void(const DenseSystem<double>&, double, const DiscreteDenseSystem<double>&, DenseSystem<double>&,
                      double&)>
       discretize_vjp_;   // the method's

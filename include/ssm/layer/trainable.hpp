@@ -63,11 +63,15 @@ using TrailOf = typename detail::TrailOf<Layer>::type;
 template <TrainableSSMLayer Layer>
 void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar> u, Sequence<typename Layer::Scalar> y,
                        [[maybe_unused]] TrailOf<Layer>& trail) {
-  auto state = layer.initial_state();
-  if constexpr (LeavesTrail<Layer>)
-    layer.forward(u, y, state, trail);
-  else
-    layer.forward(u, y, state);
+  if constexpr (requires { layer.forward(u, y); }) {  // a layer may spare itself a state that nobody uses
+    layer.forward(u, y);
+  } else {
+    auto state = layer.initial_state();
+    if constexpr (LeavesTrail<Layer>)
+      layer.forward(u, y, state, trail);
+    else
+      layer.forward(u, y, state);
+  }
 }
 
 /// Its derivatives; nobody used the final state.

@@ -136,6 +136,12 @@ class Stack {
     std::vector<Layer> fresh;
     fresh.reserve(weights_.blocks.size());
     for (std::size_t i = 0; i < weights_.blocks.size(); ++i) try {
+        if constexpr (std::constructible_from<Layer, const typename Layer::Parameters&, const Layer&>) {
+          if (i < layers_.size()) {
+            fresh.emplace_back(weights_.blocks[i].ssm, layers_[i]);  // keeps what has not changed
+            continue;
+          }
+        }
         fresh.emplace_back(weights_.blocks[i].ssm, sampling_);
       } catch (const DomainError& error) {
         throw DomainError(ssm::detail::message("block ", i, ": ", error.what()));
@@ -235,6 +241,8 @@ class Stack {
       layer_norm<Scalar>(norm, x, y);
   }
   void run_layer(std::size_t i, ConstSequence<Scalar> u, Sequence<Scalar> y, std::span<const Scalar> intervals) const {
+    if constexpr (requires { layers_[i].forward(u, y); })
+      if (intervals.empty()) return layers_[i].forward(u, y);
     auto state = layers_[i].initial_state();
     if (intervals.empty()) return layers_[i].forward(u, y, state);
     if constexpr (requires { layers_[i].forward(u, intervals, y, state); })
