@@ -28,4 +28,5 @@ example_packages="libsndfile1-dev libcli11-dev gnuplot-nox fonts-dejavu-core pkg
 test_packages="clang git catch2 libfftw3-dev libbenchmark-dev"
 bench_packages="python3-venv libbenchmark-dev libfftw3-dev"
 docs_packages="doxygen"
+clang_packages="clang libclang-rt-dev"
 neon_packages="g++-aarch64-linux-gnu qemu-user"

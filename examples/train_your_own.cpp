@@ -132,8 +132,9 @@ struct Trained {
   double rate;  // Hz; 0: tables
 };
 Trained read_trained(const std::filesystem::path& path) {
-  auto said = io::read(path).metadata;
-  Trained result{example::load_model<Model>(path, task), {}, number_in(said["input_scale"]), 0};
+  std::map<std::string, std::string> said;
+  auto model = example::load_model<Model>(path, task, {}, &said);
+  Trained result{std::move(model), {}, number_in(said["input_scale"]), 0};
   result.rate = static_cast<double>(number_in(said["sample_rate"]));
   std::istringstream labels(said["labels"]);
   for (std::string each; std::getline(labels, each);) result.classes.push_back(each);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -71,7 +72,7 @@ class Hearing {
     before_.push_back(gain_ * sample);
     const bool loud = gate_(static_cast<double>(sample));
     if (!in_word_) {
-      if (before_.size() > steps_of(0.03)) before_.erase(before_.begin());
+      if (before_.size() > steps_of(0.03)) before_.pop_front();
       if (!loud) return {};
       in_word_ = true;
       stream_ = model_.stream();
@@ -126,7 +127,8 @@ class Hearing {
   float gain_;
   Gate gate_;
   Model::Stream stream_;
-  std::vector<float> before_, heard_, now_, answer_;
+  std::deque<float> before_;
+  std::vector<float> heard_, now_, answer_;
   std::size_t ended_ = 0;
   bool in_word_ = false;
   ssm::Index steps_ = 0;

@@ -52,15 +52,18 @@ inline std::vector<CLI::Option*> add_shape(CLI::App& app, ssm::nn::StackShape& s
               ->capture_default_str()};
 }
 
-/// Reads a model of this task.
+/// Reads a model of this task; `metadata` becomes what its file says besides.
 /// @throws std::runtime_error that names the file if it is of another task; io::FormatError if it is no model
 template <class Model>
-Model load_model(const std::filesystem::path& path, const std::string& task, ssm::Sampling sampling = {}) {
-  std::map<std::string, std::string> said = ssm::io::read(path).metadata;
-  if (said["format"] == "ssm stack" && said["task"] != task)
+Model load_model(const std::filesystem::path& path, const std::string& task, ssm::Sampling sampling = {},
+                 std::map<std::string, std::string>* metadata = nullptr) {
+  std::map<std::string, std::string> said;
+  auto model = ssm::io::load<Model>(path, sampling, &said);
+  if (said["task"] != task)
     throw std::runtime_error(path.string() + ": expected a model of " + task + ", got one of " +
                              (said["task"].empty() ? "something else, it does not say of what" : said["task"]));
-  return ssm::io::load<Model>(path, sampling);
+  if (metadata != nullptr) *metadata = said;
+  return model;
 }
 
 /// The largest of some numbers.

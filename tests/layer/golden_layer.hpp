@@ -34,14 +34,11 @@ laws::Rows<T> rows(const Safetensors& file, const std::string& name) {
 
 inline Index size(const Safetensors& file, const std::string& key) { return std::stol(file.metadata(key)); }
 
-/// What a file expects of a run: output and final state.
-template <class T, class State>
-void check_run(const Safetensors& file, const laws::Rows<T>& y, State& state, double float_tolerance) {
-  const double allowed = std::is_same_v<T, double> ? file.tolerance() : float_tolerance;
-  CHECK(relative_error(y.template cast<double>().eval().template reshaped<Eigen::RowMajor>(), file["y"].values) <=
-        allowed);
-  CHECK(relative_error(numbers(state), file["x_final_ri"].complex()) <=
-        (std::is_same_v<T, double> ? allowed : tolerance::rounded_parameters));
+/// What a file expects of a run in fp64: output and final state.
+template <class State>
+void check_run(const Safetensors& file, const laws::Rows<double>& y, State& state) {
+  CHECK(relative_error(y.reshaped<Eigen::RowMajor>(), file["y"].values) <= file.tolerance());
+  CHECK(relative_error(numbers(state), file["x_final_ri"].complex()) <= file.tolerance());
 }
 
 /// A state that is stored in a file: that it starts from, or another.

@@ -23,7 +23,7 @@ void check_run(const Safetensors& file, const Layer& layer, const Wide& wide, Ru
   auto state = support::start(layer, file);
   const auto y = run(layer, u, state);
   if constexpr (std::is_same_v<T, double>) {
-    support::check_run<double>(file, y, state, 0);
+    support::check_run(file, y, state);
   } else {
     auto exact = wide.initial_state();
     support::set_numbers(exact, support::numbers(support::start(layer, file)));

@@ -15,9 +15,6 @@ constexpr double convolution = std::is_same_v<T, float> ? 1e-5 : 1e-12;
 /// Step by step, chunk by chunk and whole, in the same mode.
 template <class T>
 constexpr double chunks = std::is_same_v<T, float> ? 5e-6 : 1e-12;
-/// A state of reference data in float, whose parameters were rounded on reading: dt Lambda of a fast mode turns by some
-/// eps more in every step.
-constexpr double rounded_parameters = 5e-5;
 /// A vector-Jacobian product against reference data, an adjoint identity, or complex-step.
 template <class T>
 constexpr double gradient = std::is_same_v<T, float> ? 1e-4 : 1e-9;
