@@ -1,4 +1,4 @@
-// Measures this machine's constants for the planner, and prints them as a table to hand to `plan` (layer/cost.hpp):
+// Measures this machine's constants for the planner, and prints them as a table to hand to `plan` (plan/cost.hpp):
 //
 //     build/native/bench/ssm_calibrate
 //
@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
   table.product = run<ssm::S5<float>>(mimo_parameters(256, 256), L, ssm::mode::scan{}) / (L * 2 * S5_width * S5_width);
   // what is left of a convolution: copies, and the states at its ends
   const auto kept = diagonal_parameters(16, 4);
-  const double work = ssm::conv::cut(L, ssm::detail::audible_length(ssm::S4D<float>(kept), L)).work();
+  const double work = ssm::conv::cut(L, ssm::detail::audible_length(ssm::S4D<float>(kept).engine(), L)).work();
   const double convolved = run<ssm::S4D<float>>(kept, L, convolution<>{}) / 16;
   const double fftw = run<ssm::S4D<float>>(kept, L, convolution<ssm::fft::FftwBackend>{}) / 16;
   table.transform = convolved / work;

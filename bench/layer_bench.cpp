@@ -41,7 +41,7 @@ BENCHMARK_TEMPLATE(forward, ssm::mode::convolution<>)
     ->ArgsProduct({{16, 64, 256}, {1024, 16384}})
     ->Unit(benchmark::kMillisecond);
 
-// Every layer in its modes, kernels kept: what the planner's table (layer/cost.hpp) is read from. Arguments H, N, L.
+// Every layer in its modes, kernels kept: what the planner's table (plan/cost.hpp) is read from. Arguments H, N, L.
 template <class Layer, class Parameters, class... Mode>
 void planned(benchmark::State& state, Parameters make, Mode... mode) {
   const Index H = state.range(0), L = state.range(2);

@@ -7,8 +7,8 @@
 #include "support/program.hpp"
 #include "support/progress.hpp"
 
-#include <ssm/layer/plan.hpp>
 #include <ssm/layer/s4d.hpp>
+#include <ssm/plan/plan.hpp>
 
 #include <algorithm>
 

@@ -22,6 +22,7 @@ void cases(const ssm::DplrSystem<double>& dplr, const ssm::S4<float>& layer, ssm
   s5.forward(u, y, s5_state, ssm::mode::scan{});
   both.forward(ssm::ConstSequence<float>(u), ssm::Sequence<float>(y));
   static_cast<void>(ssm::plan(layer, {.length = 4}));
+  layer.engine().recur(0, u, y, state);
 #elif CASE == 1
   ssm::discretize(ssm::ZeroOrderHold{}, dplr, 0.1);
 #elif CASE == 2
@@ -54,5 +55,12 @@ void cases(const ssm::DplrSystem<double>& dplr, const ssm::S4<float>& layer, ssm
   ssm::plan(ssm::S4<float>(layer.parameters()), {.length = 4});
 #elif CASE == 16
   ssm::plan(s5, {.length = 4}, ssm::mode::convolution{});
+#elif CASE == 17
+  layer.recur(0, u, y, state);
+#elif CASE == 18
+  s5.scan(u, nullptr, y, s5_state, ssm::this_thread(), {});
+#elif CASE == 19
+  std::vector<double> x(64);
+  layer.real_state(0, state, x);
 #endif
 }

@@ -3,7 +3,7 @@
 #include "layer/laws.hpp"
 #include "layer/state_numbers.hpp"
 #include "ssm/core/array.hpp"
-#include "ssm/layer/state.hpp"
+#include "ssm/recurrence/state.hpp"
 #include "support/golden.hpp"
 
 /// Layers from reference files.

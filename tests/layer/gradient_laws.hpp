@@ -3,8 +3,8 @@
 
 #include "layer/laws.hpp"
 #include "layer/state_numbers.hpp"
-#include "ssm/layer/state.hpp"
 #include "ssm/layer/trainable.hpp"
+#include "ssm/recurrence/state.hpp"
 #include "ssm/system/diagonal.hpp"
 #include "support/limit.hpp"
 

@@ -18,7 +18,7 @@ void check(const Layer& layer, Oracle oracle) {
     CAPTURE(length);
     CHECK(laws::distance(laws::run_from_rest(layer, u).template cast<double>(), exact) <= near);
     CHECK(laws::distance(laws::run_from_rest(layer, u, mode::recurrence{}).template cast<double>(), exact) <= near);
-    if constexpr (requires { layer.jump_entries(); })
+    if constexpr (requires { layer.engine().jump_entries(); })
       CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}).template cast<double>(), exact) <= near);
   }
 }

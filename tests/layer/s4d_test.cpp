@@ -45,11 +45,11 @@ TEMPLATE_TEST_CASE("S4D's kernels are cut off where they have decayed, not befor
   const Index L = 6000;
   {
     const S4D<T> layer(parameters);
-    const Index audible = layer.audible_length(L);
+    const Index audible = layer.engine().audible_length(L);
     CHECK(audible > 200);
     CHECK(audible < L / 2);
-    CHECK(layer.audible_length(100) == 100);
-    CHECK(layer.audible_length(0) == 0);
+    CHECK(layer.engine().audible_length(100) == 100);
+    CHECK(layer.engine().audible_length(0) == 0);
     const auto K = layer.impulse_response(L);
     double rest = 0, peak = 0;
     for (Index k = 0; k < L; ++k) {
@@ -66,7 +66,7 @@ TEMPLATE_TEST_CASE("S4D's kernels are cut off where they have decayed, not befor
     for (Index k = 0; k < L; ++k) CHECK(std::isnan(heard(k, 1)) == (k >= 10));
   }
   parameters.A_re_log(2, 3) = -100;  // one mode of one feature stands
-  CHECK(S4D<T>(parameters).audible_length(L) == L);
+  CHECK(S4D<T>(parameters).engine().audible_length(L) == L);
 }
 
 template <class T>

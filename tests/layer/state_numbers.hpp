@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/layer/state.hpp"
+#include "ssm/recurrence/state.hpp"
 
 #include <vector>
 

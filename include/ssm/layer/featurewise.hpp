@@ -9,37 +9,61 @@
 
 namespace ssm::detail {
 
-/// What layers of H independent systems, one a feature, have alike: S4, S4D, LSSL derive from it. `Layer` gives
+/// A layer of H independent systems, one a feature: S4, S4D, LSSL. Its engine, on which plans and convolutions work, is
+/// unchecked and gives
 ///
-///     features()                          H
+///     features(), states(), rate(), parameters()      H, N, what multiplies every dt, what was given
+///     rest()                              the state before the first step
 ///     check(state)                        throws ShapeError unless the state is one of its own
 ///     recur(first, u, y, state)           features from `first` on, as many as u has, step after step, D included;
-///     `first`
-///                                         is a multiple of simd::group; noexcept, allocates nothing
+///                                         `first` is a multiple of simd::group; noexcept, allocates nothing
 ///     recur_reference(h, u, y, state)     the same for feature h alone, the slow way
 ///     kernel(h, length)                   impulse response of feature h, without D                 (length)   fp64
+///     audible_length(length)              samples of the kernels before all have decayed, where it can tell
 ///     state_response<T>(h, block)         what joins its convolution to the states at the ends
+///     jump_entries()                      entries of what moves the state over a block of time
 ///     real_state(h, state, x), set_real_state(h, x, state)       the state of feature h as N real numbers
+///     work_per_step()                     what a step of all features costs
 ///
-/// and, to be trained (see TrainableSSMLayer), `cotangent`, `parameters_vjp` and
+/// and, to be trained (see TrainableSSMLayer), `Cotangent`, `cotangent()`, `parameters_vjp(cotangent, gradient)` and
 ///
 ///     tile(length)                        steps of a tile on the way back
 ///     numbers(state)                      x of all features, as an array
 ///     backwards(u, starts, dy, dstate, du, cotangent)
-///                                         adds to du and cotangent; sizes have been checked; `starts` are the numbers
-///                                         of the states before each tile, or before the first alone, or none: from
-///                                         rest; dstate may be nullptr: nobody used the final state
-template <class Layer, Real T, class LayerState>
+///                                         adds to du and cotangent; `starts` are the numbers of the states before
+///                                         each tile, or before the first alone, or none: from rest; dstate may be
+///                                         nullptr: nobody used the final state
+template <class EngineOf>
 class Featurewise {
+  using T = typename EngineOf::Scalar;
+
  public:
+  /// Scalar of the data.
   using Scalar = T;
-  using State = LayerState;
+  /// What the caller owns between calls.
+  using State = typename EngineOf::State;
+  /// Derivatives by the layer's discrete numbers: see TrainableSSMLayer.
+  using Cotangent = typename EngineOf::Cotangent;
+
+  /// H
+  Index features() const noexcept { return engine_.features(); }
+  /// N, as real numbers.
+  Index states() const noexcept { return engine_.states(); }
+  /// What multiplies every dt.
+  double rate() const noexcept { return engine_.rate(); }
+  /// As they were given.
+  const auto& parameters() const noexcept { return engine_.parameters(); }
+  /// What plans and convolutions work on; unchecked.
+  const EngineOf& engine() const noexcept { return engine_; }
+
+  /// The state before the first step: rest.
+  State initial_state() const { return engine_.rest(); }
 
   /// One time step. Neither throws nor allocates; sizes are asserted.
   void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept {
-    const Index H = self().features();
+    const Index H = features();
     assert(static_cast<Index>(u_k.size()) == H && static_cast<Index>(y_k.size()) == H);
-    self().recur(0, {u_k.data(), 1, H}, {y_k.data(), 1, H}, state);
+    engine_.recur(0, {u_k.data(), 1, H}, {y_k.data(), 1, H}, state);
   }
 
   /// A sequence from a state, leaving the state behind its last step. The recurrence: without a kernel that is kept
@@ -52,17 +76,17 @@ class Featurewise {
 
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
     check(u, y, state);
-    self().recur(0, u, y, state);
+    engine_.recur(0, u, y, state);
   }
 
   template <fft::Backend<T> Backend>
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::convolution<Backend>) const {
     check(u, y, state);
     if (u.length() == 0) return;
-    ConvolutionWorkspace<T, Backend> work(u.length(), audible_length(self(), u.length()), self().states());
-    const auto made_here = [&](Index h) { return FeatureConvolution<T>(self(), h, work); };
-    for (Index first = 0; first < self().features(); first += convolved_together)
-      convolve(self(), first, std::min(convolved_together, self().features() - first), u, y, &state, work, made_here);
+    ConvolutionWorkspace<T, Backend> work(u.length(), audible_length(engine_, u.length()), states());
+    const auto made_here = [&](Index h) { return FeatureConvolution<T>(engine_, h, work); };
+    for (Index first = 0; first < features(); first += convolved_together)
+      convolve(engine_, first, std::min(convolved_together, features() - first), u, y, &state, work, made_here);
   }
 
   /// What a run leaves for the way back: the states before each of its tiles of time.
@@ -81,9 +105,9 @@ class Featurewise {
     trail.starts.resize(static_cast<std::size_t>(tiles(u.length())));
     Index from = 0;
     for (auto& start : trail.starts) {
-      start = self().numbers(state);
-      const Index steps = std::min(self().tile(u.length()), u.length() - from);
-      self().recur(0, u.block(from, steps), y.block(from, steps), state);
+      start = engine_.numbers(state);
+      const Index steps = std::min(engine_.tile(u.length()), u.length() - from);
+      engine_.recur(0, u.block(from, steps), y.block(from, steps), state);
       from += steps;
     }
   }
@@ -96,7 +120,7 @@ class Featurewise {
   /// @throws            ShapeError if the sizes disagree
   /// @note              three to four times `forward`; memory O(N L / 2048) and a tile of 16 features (LSSL: / 1024, of
   /// one)
-  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, auto& cotangent) const {
+  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
     backwards(u, {}, dy, nullptr, du, cotangent);
   }
   /// Of a sequence from a state.
@@ -108,9 +132,9 @@ class Featurewise {
   /// @param cotangent   += that of the layer's discrete numbers
   /// @throws            ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   auto& cotangent) const {
-    self().check(before);
-    const auto start = self().numbers(before);
+                   Cotangent& cotangent) const {
+    engine_.check(before);
+    const auto start = engine_.numbers(before);
     backwards(u, {&start, 1}, dy, &dstate, du, cotangent);
   }
   /// Of a sequence whose run left a trail.
@@ -122,42 +146,54 @@ class Featurewise {
   /// @param cotangent   += that of the layer's discrete numbers
   /// @throws            ShapeError if the sizes disagree, also those of the trail
   void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   auto& cotangent) const {
+                   Cotangent& cotangent) const {
     detail::require_size("tiles of the trail", tiles(u.length()), std::ssize(trail.starts));
     if (!trail.starts.empty()) {
-      const auto sizes = self().numbers(self().initial_state()).shape();
+      const auto sizes = engine_.numbers(initial_state()).shape();
       for (const auto& start : trail.starts)
         detail::require_shape("states of the trail", start, sizes[0], sizes[1], sizes[2]);
     }
     backwards(u, trail.starts, dy, &dstate, du, cotangent);
   }
 
+  /// A zero cotangent, of no sequence yet.
+  Cotangent cotangent() const { return engine_.cotangent(); }
+  /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
+  /// @throws ShapeError if the gradient has other sizes
+  /// @note   as the constructor
+  void parameters_vjp(const Cotangent& cotangent, auto& gradient) const { engine_.parameters_vjp(cotangent, gradient); }
+
   /// What a convolution would use: y for u = 1, 0, 0, .., the direct term D included.    (length, H)
   /// @throws DomainError if the length is negative
   Array<T> impulse_response(Index length) const {
     detail::require_at_least("length of the impulse response", 0, length);
-    Array<T> response(length, self().features());
-    for (Index h = 0; h < self().features() && length > 0; ++h) {
-      const Vector<double> K = detail::impulse_response(self(), h, length);
+    Array<T> response(length, features());
+    for (Index h = 0; h < features() && length > 0; ++h) {
+      const Vector<double> K = detail::impulse_response(engine_, h, length);
       for (Index k = 0; k < length; ++k) response(k, h) = static_cast<T>(K(k));
     }
     return response;
   }
 
+ protected:
+  /// Of this engine.
+  explicit Featurewise(EngineOf engine) : engine_(std::move(engine)) {}
+
  private:
-  const Layer& self() const noexcept { return static_cast<const Layer&>(*this); }
-  Index tiles(Index length) const noexcept { return (length + self().tile(length) - 1) / self().tile(length); }
+  Index tiles(Index length) const noexcept { return (length + engine_.tile(length) - 1) / engine_.tile(length); }
   void backwards(ConstSequence<T> u, std::span<const Array<typename State::Scalar>> starts, ConstSequence<T> dy,
-                 State* dstate, Sequence<T> du, auto& cotangent) const {
-    detail::require_same_shape<T>(u, dy, self().features());
-    detail::require_same_shape<T>(u, du, self().features());
-    if (dstate != nullptr) self().check(*dstate);
-    self().backwards(u, starts, dy, dstate, du, cotangent);
+                 State* dstate, Sequence<T> du, Cotangent& cotangent) const {
+    detail::require_same_shape<T>(u, dy, features());
+    detail::require_same_shape<T>(u, du, features());
+    if (dstate != nullptr) engine_.check(*dstate);
+    engine_.backwards(u, starts, dy, dstate, du, cotangent);
   }
   void check(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
-    detail::require_same_shape<T>(u, y, self().features());
-    self().check(state);
+    detail::require_same_shape<T>(u, y, features());
+    engine_.check(state);
   }
+
+  EngineOf engine_;
 };
 
 }  // namespace ssm::detail

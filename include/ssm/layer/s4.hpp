@@ -2,7 +2,8 @@
 
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/kernel/krylov.hpp"
-#include "ssm/layer/modal_layer.hpp"
+#include "ssm/layer/featurewise.hpp"
+#include "ssm/layer/modal_engine.hpp"
 #include "ssm/layer/modal_parameters.hpp"
 
 namespace ssm {
@@ -113,6 +114,54 @@ struct S4Parameters : detail::ModalParameters<T> {
   }
 };
 
+namespace detail {
+
+/// What an S4 runs on; see Featurewise.
+template <Real T, Index N, Real X, class Arch>
+class S4Engine : public ModalEngine<S4Parameters<T>, T, N, X, Arch> {
+  using Base = ModalEngine<S4Parameters<T>, T, N, X, Arch>;
+
+ public:
+  using Parameters = S4Parameters<T>;
+
+  S4Engine(const Parameters& parameters, Sampling sampling) : Base(parameters, parameters.rank(), sampling) {
+    for (Index h = 0; h < this->features(); ++h) this->set_step(h, discrete(h));
+  }
+
+  void parameters_vjp(const typename Base::Cotangent& cotangent, Parameters& gradient) const {
+    gradient.check_sizes();
+    for (Index h = 0; h < this->features(); ++h) {
+      const DplrSystem<double> system = this->parameters().system(h);
+      const Index M = system.modes(), R = system.rank(), set = this->parameters().copy_of(h);
+      DplrSystem<double> dsystem{system.states, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, R),
+                                 Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
+      double ddt = 0;
+      discretize_vjp(Bilinear{}, system, this->dt(h), this->discrete_cotangent(h, cotangent, gradient), dsystem, ddt);
+      this->add_gradient(h, dsystem.Lambda, dsystem.B, dsystem.C, ddt, gradient);
+      for (Index n = 0; n < M; ++n)
+        for (Index r = 0; r < R; ++r) {
+          auto& dP = gradient.P(set, n, r);
+          dP += Complex<T>(dsystem.P(n, r));
+          if (multiplicity(n, system.states) == 1) dP = dP.real();
+        }
+    }
+  }
+
+  Vector<double> kernel(Index h, Index length) const { return kernel::krylov_by_blocks(dense(discrete(h)), length); }
+  template <Real U>
+  kernel::StateResponse<U> state_response(Index h, Index block) const {
+    return {dense(discrete(h)), block};
+  }
+  Index jump_entries() const noexcept { return this->states() * this->states(); }
+
+ private:
+  DiscreteDplrSystem<double> discrete(Index h) const {
+    return discretize(Bilinear{}, this->parameters().system(h), this->dt(h));
+  }
+};
+
+}  // namespace detail
+
 /// S4: H independent systems of diagonal plus low rank form, one a feature, discretized by the bilinear rule.
 ///
 ///     x_k = A_bar x_{k-1} + B_bar u_k,   y_k = 2 Re(C x_k) + D u_k            A_bar = I + diag(Delta) - P_bar Q_bar^T
@@ -134,8 +183,9 @@ struct S4Parameters : detail::ModalParameters<T> {
 /// @tparam X      scalar of the state, where it is to be wider than T
 /// @tparam Arch   instruction set of the recurrence: what the translation unit is compiled for
 template <Real T, Index N = dynamic, Real X = T, class Arch = simd::native>
-class S4 : public detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X, Arch> {
-  using Base = detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X, Arch>;
+class S4 : public detail::Featurewise<detail::S4Engine<T, N, X, Arch>> {
+  using Engine = detail::S4Engine<T, N, X, Arch>;
+  using Base = detail::Featurewise<Engine>;
 
  public:
   /// What is initialised, trained and stored.
@@ -147,12 +197,9 @@ class S4 : public detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X
   /// @param parameters   stored form, checked
   /// @param sampling     the rate multiplies every dt
   /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
-  /// DomainError
-  ///                     if a dt or the rate is not positive and finite
+  ///                     DomainError if a dt or the rate is not positive and finite
   /// @note               O(H N R^2)
-  explicit S4(const Parameters& parameters, Sampling sampling = {}) : Base(parameters, parameters.rank(), sampling) {
-    for (Index h = 0; h < this->features(); ++h) this->set_step(h, discrete(h));
-  }
+  explicit S4(const Parameters& parameters, Sampling sampling = {}) : Base(Engine(parameters, sampling)) {}
   /// The same; the method may be named.
   explicit S4(const Parameters& parameters, Bilinear, Sampling sampling = {}) : S4(parameters, sampling) {}
   /// There is no structured zero-order hold (or other form) of a diagonal plus low rank system: only Bilinear.
@@ -162,44 +209,6 @@ class S4 : public detail::ModalLayer<S4<T, N, X, Arch>, S4Parameters<T>, T, N, X
 
   /// R
   Index rank() const noexcept { return this->parameters().rank(); }
-
-  /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
-  /// @throws ShapeError if the gradient has other sizes
-  /// @note   O(H N R^2)
-  void parameters_vjp(const typename Base::Cotangent& cotangent, Parameters& gradient) const {
-    gradient.check_sizes();
-    for (Index h = 0; h < this->features(); ++h) {
-      const DplrSystem<double> system = this->parameters().system(h);
-      const Index M = system.modes(), R = system.rank(), set = this->parameters().copy_of(h);
-      DplrSystem<double> dsystem{system.states, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, R),
-                                 Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
-      double ddt = 0;
-      discretize_vjp(Bilinear{}, system, this->dt(h), this->discrete_cotangent(h, cotangent, gradient), dsystem, ddt);
-      this->add_gradient(h, dsystem.Lambda, dsystem.B, dsystem.C, ddt, gradient);
-      for (Index n = 0; n < M; ++n)
-        for (Index r = 0; r < R; ++r) {
-          auto& dP = gradient.P(set, n, r);
-          dP += Complex<T>(dsystem.P(n, r));
-          if (multiplicity(n, system.states) == 1) dP = dP.real();
-        }
-    }
-  }
-
-  /// What a convolution asks for; see detail::Featurewise. @{
-  Vector<double> kernel(Index h, Index length) const { return kernel::krylov_by_blocks(dense(discrete(h)), length); }
-  /// What joins a convolution to the states at its ends.
-  template <Real U>
-  kernel::StateResponse<U> state_response(Index h, Index block) const {
-    return {dense(discrete(h)), block};
-  }
-  /// Entries of what moves the state over a block of time.
-  Index jump_entries() const noexcept { return this->states() * this->states(); }
-  /// @}
-
- private:
-  DiscreteDplrSystem<double> discrete(Index h) const {
-    return discretize(Bilinear{}, this->parameters().system(h), this->dt(h));
-  }
 };
 
 }  // namespace ssm

@@ -3,7 +3,8 @@
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/discretize/zero_order_hold.hpp"
 #include "ssm/kernel/vandermonde.hpp"
-#include "ssm/layer/modal_layer.hpp"
+#include "ssm/layer/featurewise.hpp"
+#include "ssm/layer/modal_engine.hpp"
 #include "ssm/layer/modal_parameters.hpp"
 
 namespace ssm {
@@ -55,44 +56,18 @@ struct S4DParameters : detail::ModalParameters<T> {
   }
 };
 
-/// S4D: H independent diagonal systems, one a feature.
-///
-///     x_k = Lambda_bar x_{k-1} + B_bar u_k,   y_k = 2 Re(C x_k) + D u_k
-///
-/// Gu, Gupta, Goel, Re 2022, arXiv:2206.11893. Zero-order hold or bilinear. What prepares the recurrence, and the
-/// kernel of the convolution, is fp64.
-///
-/// | mode          | time                        | memory beyond u, y, state   |
-/// | recurrence    | O(H N L)                    | none                        |
-/// | convolution   | O(H (N L + L log L + N^2 sqrt(L))) | O(N sqrt(L) + N^2 + L) |
-///
-/// Errors relative to the peak of the exact output, dt in [1e-3, 1e-1], N <= 64, L <= 16,384: recurrence 1e-12 (fp64),
-/// 5e-6 (fp32); convolution 1e-12, 1e-5.
-///
-/// @tparam T   scalar of the data
-/// @tparam N   states, where they are known at compile time
-/// @tparam X      scalar of the state, where it is to be wider than T
-/// @tparam Arch   instruction set of the recurrence: what the translation unit is compiled for
-template <Real T, Index N = dynamic, Real X = T, class Arch = simd::native>
-class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N, X, Arch> {
-  using Base = detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N, X, Arch>;
+namespace detail {
+
+/// What an S4D runs on; see Featurewise.
+template <Real T, Index N, Real X, class Arch>
+class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
+  using Base = ModalEngine<S4DParameters<T>, T, N, X, Arch>;
 
  public:
-  /// What is initialised, trained and stored.
   using Parameters = S4DParameters<T>;
-  /// Sizes for `initial`.
-  using Shape = S4DShape;
 
-  /// Discretizes.
-  /// @param parameters   stored form, checked
-  /// @param method       ZeroOrderHold (the default) or Bilinear
-  /// @param sampling     the rate multiplies every dt
-  /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
-  /// DomainError
-  ///                     if a dt or the rate is not positive and finite
-  /// @note               O(H N)
   template <ModalMethod Method>
-  S4D(const Parameters& parameters, [[maybe_unused]] Method method, Sampling sampling = {})
+  S4DEngine(const Parameters& parameters, [[maybe_unused]] Method method, Sampling sampling)
       : Base(parameters, 0, sampling),
         discretize_([](const DiagonalSystem<double>& system, double dt) { return discretize(Method{}, system, dt); }),
         discretize_vjp_([](const DiagonalSystem<double>& system, const Vector<double>& dt,
@@ -100,12 +75,7 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
                            Vector<double>& ddt) { discretize_vjp(Method{}, system, dt, discrete, dsystem, ddt); }) {
     for (Index h = 0; h < this->features(); ++h) this->set_step(h, dplr(discrete(h)));
   }
-  /// By the default method.
-  explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
 
-  /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
-  /// @throws ShapeError if the gradient has other sizes
-  /// @note   O(H N)
   void parameters_vjp(const typename Base::Cotangent& cotangent, Parameters& gradient) const {
     gradient.check_sizes();
     for (Index h = 0; h < this->features(); ++h) {
@@ -121,9 +91,7 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
     }
   }
 
-  /// What a convolution asks for; see detail::Featurewise. @{
   Vector<double> kernel(Index h, Index length) const { return kernel::vandermonde(discrete(h), length); }
-  /// What joins a convolution to the states at its ends.
   template <Real U>
   kernel::StateResponse<U> state_response(Index h, Index block) const {
     return {discrete(h), block};
@@ -151,9 +119,7 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
     }
     return audible;
   }
-  /// Entries of what moves the state over a block of time.
   Index jump_entries() const noexcept { return this->states(); }
-  /// @}
 
  private:
   /// Made again where it is asked for: kept, it would be as much memory as the parameters twice.
@@ -165,6 +131,51 @@ class S4D : public detail::ModalLayer<S4D<T, N, X, Arch>, S4DParameters<T>, T, N
   DiscreteDiagonalSystem<double> (*discretize_)(const DiagonalSystem<double>&, double);
   void (*discretize_vjp_)(const DiagonalSystem<double>&, const Vector<double>&, const DiscreteDiagonalSystem<double>&,
                           DiagonalSystem<double>&, Vector<double>&);
+};
+
+}  // namespace detail
+
+/// S4D: H independent diagonal systems, one a feature.
+///
+///     x_k = Lambda_bar x_{k-1} + B_bar u_k,   y_k = 2 Re(C x_k) + D u_k
+///
+/// Gu, Gupta, Goel, Re 2022, arXiv:2206.11893. Zero-order hold or bilinear. What prepares the recurrence, and the
+/// kernel of the convolution, is fp64.
+///
+/// | mode          | time                        | memory beyond u, y, state   |
+/// | recurrence    | O(H N L)                    | none                        |
+/// | convolution   | O(H (N L + L log L + N^2 sqrt(L))) | O(N sqrt(L) + N^2 + L) |
+///
+/// Errors relative to the peak of the exact output, dt in [1e-3, 1e-1], N <= 64, L <= 16,384: recurrence 1e-12 (fp64),
+/// 5e-6 (fp32); convolution 1e-12, 1e-5.
+///
+/// @tparam T   scalar of the data
+/// @tparam N   states, where they are known at compile time
+/// @tparam X      scalar of the state, where it is to be wider than T
+/// @tparam Arch   instruction set of the recurrence: what the translation unit is compiled for
+template <Real T, Index N = dynamic, Real X = T, class Arch = simd::native>
+class S4D : public detail::Featurewise<detail::S4DEngine<T, N, X, Arch>> {
+  using Engine = detail::S4DEngine<T, N, X, Arch>;
+  using Base = detail::Featurewise<Engine>;
+
+ public:
+  /// What is initialised, trained and stored.
+  using Parameters = S4DParameters<T>;
+  /// Sizes for `initial`.
+  using Shape = S4DShape;
+
+  /// Discretizes.
+  /// @param parameters   stored form, checked
+  /// @param method       ZeroOrderHold (the default) or Bilinear
+  /// @param sampling     the rate multiplies every dt
+  /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
+  ///                     DomainError if a dt or the rate is not positive and finite
+  /// @note               O(H N)
+  template <ModalMethod Method>
+  S4D(const Parameters& parameters, Method method, Sampling sampling = {})
+      : Base(Engine(parameters, method, sampling)) {}
+  /// Discretizes by zero-order hold.
+  explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
 };
 
 }  // namespace ssm

@@ -88,7 +88,7 @@ class TabledLSSL {
   TabledLSSL(const Parameters& parameters, const TabledLSSL& before)
       : parameters_((parameters.check(), parameters)), dense_(parameters_, before.dense_) {
     bool same = parameters_.length == before.parameters_.length && features() == before.features();
-    for (Index h = 0; h < features() && same; ++h) same = dense_.same_dynamics(h, before.dense_);
+    for (Index h = 0; h < features() && same; ++h) same = dense_.engine().same_dynamics(h, before.dense_.engine());
     if (same) table_ = before.table_;
     make_response();
   }
@@ -118,7 +118,7 @@ class TabledLSSL {
   /// @param state   before step 0, becomes that after step L-1
   /// @throws        ShapeError if the sizes disagree
   void forward(ConstSequence<T> u, Sequence<T> y, State& state) const {
-    dense_.check(state);
+    dense_.engine().check(state);
     if (!is_convolved(u) || !(state == initial_state())) return dense_.forward(u, y, state);
     detail::require_same_shape<T>(u, y, features());
     const Index L = u.length();
@@ -126,7 +126,7 @@ class TabledLSSL {
     for (Index h = 0; h < features() && L > 0; ++h) {
       x.setZero();
       for (Index k = 0; k < L; ++k) x += static_cast<double>(u(k, h)) * table_->of[at(h)].col(L - 1 - k);
-      dense_.set_real_state(h, {x.data(), at(states())}, state);
+      dense_.engine().set_real_state(h, {x.data(), at(states())}, state);
     }
     convolve(u, y);
   }
@@ -245,7 +245,7 @@ class TabledLSSL {
   void make_table() {
     auto table = std::make_shared<Table>();
     for (Index h = 0; h < features(); ++h)
-      table->of.push_back(kernel::krylov_table(dense_.discrete(h), parameters_.length));
+      table->of.push_back(kernel::krylov_table(dense_.engine().discrete(h), parameters_.length));
     table_ = std::move(table);
   }
   void make_response() {

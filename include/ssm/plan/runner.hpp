@@ -16,16 +16,15 @@ namespace ssm::detail {
 template <class L>
 concept FeaturewiseLayer = SSMLayer<L> && requires(const L layer, Index h, ConstSequence<typename L::Scalar> u,
                                                    Sequence<typename L::Scalar> y, typename L::State state) {
-  { layer.recur(h, u, y, state) }
+  { layer.engine().recur(h, u, y, state) }
   noexcept;
-  layer.kernel(h, h);
+  layer.engine().kernel(h, h);
 };
 
 /// A layer that scans tiles of time: S5.
 template <class L>
 concept ScanLayer = SSMLayer<L> && requires(const L layer, Index n) {
-  typename L::Workspace;
-  layer.workspaces(n, n);
+  layer.engine().workspaces(n, n);
 };
 
 template <SSMLayer Layer>
@@ -46,7 +45,7 @@ class Runner {
 
   /// @throws ShapeError unless the state is the layer's, where the layer can tell
   void check(const State& state) const {
-    if constexpr (requires { layer_.check(state); }) layer_.check(state);
+    if constexpr (requires { layer_.engine().check(state); }) layer_.engine().check(state);
   }
 
  protected:
@@ -99,8 +98,8 @@ class RecurrenceRunner final : public Runner<Layer> {
     const auto state = [&](Index b) -> State& { return states[static_cast<std::size_t>(b)]; };
     if constexpr (FeaturewiseLayer<Layer>) {
       this->for_each_group(u.size(), executor, [&](Index b, Index first, Index count, Index) {
-        this->layer_.recur(first, u[b].columns(first, count), y.first_steps(b, u.length(b)).columns(first, count),
-                           state(b));
+        this->layer_.engine().recur(first, u[b].columns(first, count),
+                                    y.first_steps(b, u.length(b)).columns(first, count), state(b));
       });
     } else if constexpr (requires { this->layer_.forward(u[0], y[0], states[0], mode::recurrence{}); }) {
       executor.run(u.size(), [&](Index b, Index) {
@@ -123,16 +122,16 @@ class ConvolutionRunner final : public Runner<Layer> {
  public:
   using typename Runner<Layer>::State, typename Runner<Layer>::T;
   ConvolutionRunner(const Layer& layer, Index length, Index threads) : Runner<Layer>(layer) {
-    const Index audible = audible_length(layer, length);
+    const Index audible = audible_length(layer.engine(), length);
     for (Index i = 0; i < threads; ++i) work_.emplace_back(length, audible, layer.states());
-    for (Index h = 0; h < layer.features(); ++h) features_.emplace_back(layer, h, work_.front());
+    for (Index h = 0; h < layer.features(); ++h) features_.emplace_back(layer.engine(), h, work_.front());
   }
 
   void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
     this->for_each_group(u.size(), executor, [&](Index b, Index first, Index count, Index worker) {
       State* const state = states.empty() ? nullptr : &states[static_cast<std::size_t>(b)];
       convolve(
-          this->layer_, first, count, u[b], y.first_steps(b, u.length(b)), state,
+          this->layer_.engine(), first, count, u[b], y.first_steps(b, u.length(b)), state,
           work_[static_cast<std::size_t>(worker)], [this](Index h) -> const auto& {
             return features_[static_cast<std::size_t>(h)];
           });
@@ -155,17 +154,19 @@ class ConvolutionRunner final : public Runner<Layer> {
 
 template <ScanLayer Layer>
 class ScanRunner final : public Runner<Layer> {
+  using Workspace = typename std::remove_cvref_t<decltype(std::declval<const Layer&>().engine())>::Workspace;
+
  public:
   using typename Runner<Layer>::State, typename Runner<Layer>::T;
   ScanRunner(const Layer& layer, Index length, Index batch, Index threads)
-      : Runner<Layer>(layer), rest_(layer, batch), work_(layer.workspaces(threads, length)) {}
+      : Runner<Layer>(layer), rest_(layer, batch), work_(layer.engine().workspaces(threads, length)) {}
 
   /// Threads share the sequences where there are enough of them, and else the tiles of each.
   void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
     if (states.empty()) states = rest_.fresh(u.size());
-    const auto scan = [&](Index b, Executor& threads, std::span<typename Layer::Workspace> work) {
-      this->layer_.scan(u[b], nullptr, y.first_steps(b, u.length(b)), states[static_cast<std::size_t>(b)], threads,
-                        work);
+    const auto scan = [&](Index b, Executor& threads, std::span<Workspace> work) {
+      this->layer_.engine()(u[b], nullptr, y.first_steps(b, u.length(b)), states[static_cast<std::size_t>(b)], threads,
+                            work);
     };
     if (u.size() >= executor.threads()) {
       executor.run(u.size(), [&](Index b, Index worker) {
@@ -184,7 +185,7 @@ class ScanRunner final : public Runner<Layer> {
 
  private:
   RestStates<Layer> rest_;
-  std::vector<typename Layer::Workspace> work_;
+  std::vector<Workspace> work_;
 };
 
 }  // namespace ssm::detail

@@ -1,56 +1,73 @@
 #pragma once
 
-#include "ssm/core/array.hpp"
-#include "ssm/core/gemm.hpp"
-#include "ssm/core/sequence.hpp"
-#include "ssm/discretize/mode.hpp"
+#include "ssm/recurrence/mimo.hpp"
 
 #include <Eigen/Core>
 
 #include <span>
 
-namespace ssm {
+namespace ssm::detail {
 
-template <Real T, Index P, Real X>
-class S5;
+/// Derivatives by what a MimoScan runs with, in terms of
+///
+///     v_k = gain_k (B u)_k,   x_k = A_bar_k x_{k-1} + v_k,   A_bar_k = A_bar(z_k),   z_k = interval_k dt Lambda
+template <Real T>
+struct MimoCotangent {
+  Array<T> B;            ///< of [Re B, Im B]              (H, 2 S)
+  Array<T> C;            ///< of [Re C; -Im C]             (2 S, H)
+  Array<T> D;            ///< (H)
+  Array<double> Lambda;  ///< real parts, imaginary parts  (2, S)
+  Array<double> dt;      ///< (S)
 
-namespace detail {
+  /// Zeros.
+  MimoCotangent(Index modes, Index features)
+      : B(features, 2 * modes), C(2 * modes, features), D(features), Lambda(2, modes), dt(modes) {}
+  /// Adds those of other sequences.
+  MimoCotangent& operator+=(const MimoCotangent& other) {
+    add(B, other.B);
+    add(C, other.C);
+    add(D, other.D);
+    add(Lambda, other.Lambda);
+    add(dt, other.dt);
+    return *this;
+  }
+};
 
-/// One sequence of S5 backwards, tile by tile. With x_k = A_bar_k x_{k-1} + gain_k v_k, v_k = B u_k:
+/// One sequence of a MimoScan backwards, tile by tile. With x_k = A_bar_k x_{k-1} + gain_k v_k, v_k = B u_k:
 ///
 ///     lambda_k = C^H dy_k + conj(A_bar_{k+1}) lambda_{k+1},    dv_k = conj(gain_k) lambda_k
 ///     dA_bar_k = lambda_k conj(x_{k-1}),                       dgain_k = lambda_k conj(v_k)
 ///     du_k = Re(B^H dv_k) + D dy_k,    dB = sum dv_k u_k,      dC = sum dy_k conj(x_k)
 ///
 /// Sums over features and over time are matrix products on stacked parts, as forwards.
-template <Real T, Index P, Real X>
-class S5Adjoint {
-  using Layer = S5<T, P, X>;
-  using State = typename Layer::State;
-  using Trail = typename Layer::Trail;
-  using Cotangent = typename Layer::Cotangent;
+template <Real T, Real X>
+class MimoAdjoint {
+  using Scan = MimoScan<T, X>;
+  using State = MimoState<X>;
+  using Trail = MimoTrail<X>;
+  using Cotangent = MimoCotangent<T>;
   using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Stride = Eigen::OuterStride<>;
 
  public:
   /// @param intervals   of uneven samples, or empty; sizes must have been checked
-  S5Adjoint(const Layer& layer, ConstSequence<T> u, std::span<const T> intervals)
-      : layer_(layer),
+  MimoAdjoint(const Scan& scan, ConstSequence<T> u, std::span<const T> intervals)
+      : scan_(scan),
         u_(u),
         intervals_(intervals),
-        steps_(layer.steps_of_tile(u.length())),
-        tiles_(layer.tiles_of(u.length())),
-        tile_(layer, steps_) {}
+        steps_(scan.steps_of_tile(u.length())),
+        tiles_(scan.tiles_of(u.length())),
+        tile_(steps_, scan.modes()) {}
 
   /// The states before each tile, made by running through all but the last.
   Trail trail(const State& before) {
-    Trail trail{Array<X>(tiles_, 2 * layer_.modes())};
+    Trail trail{Array<X>(tiles_, 2 * scan_.modes())};
     State state = before;
     for (Index i = 0; i < tiles_; ++i) {
-      layer_.keep_state(state, trail.starts.row(i).data());
+      scan_.keep_state(state, trail.starts.row(i).data());
       if (i + 1 < tiles_) {
         product(states(steps_), rows(u_.block(i * steps_, steps_)), B());
-        layer_.scan_tile(steps_, intervals_of(i), state, tile_);
+        scan_.scan_tile(steps_, intervals_of(i), state, tile_);
       }
     }
     return trail;
@@ -59,14 +76,14 @@ class S5Adjoint {
   /// See S5::forward_vjp.
   void operator()(const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du, std::span<T> dintervals,
                   Cotangent& cotangent) {
-    layer_.check(u_, dy, dstate);
-    layer_.check(u_, du, dstate);
-    const Index S = layer_.modes(), H = layer_.features(), L = u_.length();
-    const Eigen::Map<const Rows> C(layer_.C_.data(), 2 * S, H);
+    scan_.check(u_, dy, dstate);
+    scan_.check(u_, du, dstate);
+    const Index S = scan_.modes(), H = scan_.features(), L = u_.length();
+    const Eigen::Map<const Rows> C(scan_.C().data(), 2 * S, H);
     Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
     Rows driven(steps_, 2 * S), lambda(steps_, 2 * S);
     Array<X> d(2, S), sums(step_sums, S);
-    layer_.keep_state(dstate, d.data());
+    scan_.keep_state(dstate, d.data());
     State state(S);  // of a tile; its numbers are the trail's
     for (Index i = tiles_ - 1; i >= 0; --i) {
       const Index from = i * steps_, count = std::min(steps_, L - from);
@@ -79,14 +96,14 @@ class S5Adjoint {
       std::copy_n(start + S, S, state.im.data());
       std::fill_n(state.low_re.data(), S, X(0));
       std::fill_n(state.low_im.data(), S, X(0));
-      layer_.scan_tile(count, intervals_of(i), state, tile_);
+      scan_.scan_tile(count, intervals_of(i), state, tile_);
       add_product(dC, states(count).transpose(), dy_tile);
       product(lambda.topRows(count), dy_tile, C.transpose());
-      const X* step = layer_.step_.data();
+      const X* step = scan_.step();
       for (Index k = count - 1; k >= 0; --k) {
         const auto at = static_cast<std::size_t>(from + k);
         if (!intervals_.empty()) {
-          layer_.make_step(static_cast<double>(intervals_[at]), 0, S, tile_.own_step.data());
+          scan_.make_step(static_cast<double>(intervals_[at]), 0, S, tile_.own_step.data());
           step = tile_.own_step.data();
         }
         T *const v = driven.data() + k * 2 * S, *const l = lambda.data() + k * 2 * S;
@@ -105,7 +122,7 @@ class S5Adjoint {
       for (Index k = 0; k < count; ++k) {
         for (Index h = 0; h < H; ++h) {
           cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
-          du_tile(k, h) += layer_.parameters_.D(h) * dy_tile(k, h);
+          du_tile(k, h) += scan_.D()(h) * dy_tile(k, h);
         }
       }
     }
@@ -127,8 +144,8 @@ class S5Adjoint {
   static Eigen::Map<Rows, 0, Stride> rows(Sequence<T> of) {
     return {of.data(), of.length(), of.features(), Stride(of.stride())};
   }
-  Eigen::Map<const Rows> B() const { return {layer_.B_.data(), layer_.features(), 2 * layer_.modes()}; }
-  Eigen::Map<Rows> states(Index count) { return {tile_.states.data(), count, 2 * layer_.modes()}; }
+  Eigen::Map<const Rows> B() const { return {scan_.B().data(), scan_.features(), 2 * scan_.modes()}; }
+  Eigen::Map<Rows> states(Index count) { return {tile_.states.data(), count, 2 * scan_.modes()}; }
   const T* intervals_of(Index tile) const noexcept {
     return intervals_.empty() ? nullptr : intervals_.data() + tile * steps_;
   }
@@ -140,16 +157,15 @@ class S5Adjoint {
   /// common.
   double add_steps(double interval, Array<X>& sums, Cotangent& cotangent) const {
     double dinterval = 0;
-    for (Index s = 0; s < layer_.modes(); ++s) {
+    for (Index s = 0; s < scan_.modes(); ++s) {
       const auto number = [&](Index row) {
         return Complex<double>(static_cast<double>(sums(row, s)), static_cast<double>(sums(row + 1, s)));
       };
-      const ModeCotangent<double> mode =
-          layer_.step_vjp_(layer_.Lambda(s), interval * layer_.time_(0, s), number(0), number(2));
+      const ModeCotangent<double> mode = scan_.step_vjp(scan_.Lambda(s), interval * scan_.dt(s), number(0), number(2));
       cotangent.Lambda(0, s) += mode.Lambda.real();
       cotangent.Lambda(1, s) += mode.Lambda.imag();
       cotangent.dt(s) += interval * mode.dt;
-      dinterval += layer_.time_(0, s) * mode.dt;
+      dinterval += scan_.dt(s) * mode.dt;
     }
     std::fill(sums.begin(), sums.end(), X(0));
     return dinterval;
@@ -176,12 +192,11 @@ class S5Adjoint {
     }
   }
 
-  const Layer& layer_;
+  const Scan& scan_;
   ConstSequence<T> u_;
   std::span<const T> intervals_;
   Index steps_, tiles_;
-  typename Layer::Tile tile_;
+  typename Scan::Tile tile_;
 };
 
-}  // namespace detail
-}  // namespace ssm
+}  // namespace ssm::detail

@@ -1,5 +1,5 @@
 // The recurrence backwards in lanes is what it is one feature at a time.
-#include "ssm/layer/modal_adjoint.hpp"
+#include "ssm/recurrence/modal_adjoint.hpp"
 #include "layer/laws.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/layer/modal_recurrence.hpp"
+#include "ssm/recurrence/modal.hpp"
 
 namespace ssm::detail {
 

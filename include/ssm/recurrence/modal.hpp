@@ -3,8 +3,8 @@
 #include "ssm/core/sequence.hpp"
 #include "ssm/core/settle.hpp"
 #include "ssm/discretize/mode.hpp"
-#include "ssm/layer/modal_turn.hpp"
-#include "ssm/layer/state.hpp"
+#include "ssm/recurrence/modal_turn.hpp"
+#include "ssm/recurrence/state.hpp"
 #include "ssm/simd/pack.hpp"
 #include "ssm/system/dplr.hpp"
 

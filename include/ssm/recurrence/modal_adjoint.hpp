@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ssm/layer/modal_blocks.hpp"
-#include "ssm/layer/modal_steps.hpp"
+#include "ssm/recurrence/block_adjoint.hpp"
+#include "ssm/recurrence/low_rank_adjoint.hpp"
 
 #include <vector>
 

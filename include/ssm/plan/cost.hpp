@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/core/index.hpp"
+#include "ssm/recurrence/step_work.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -22,6 +23,12 @@ struct Table {
   double product = 0.024;      ///< one multiplication and addition of a matrix product
   double jump = 0.094;         ///< one entry of a state's jump over a block of time
 };
+
+/// A step of all features, in ns.
+inline double step(const Table& table, const ssm::detail::StepWork& work) {
+  return table.feature_step * work.features + table.mode_step * work.modes + table.rank_step * work.rank_modes +
+         table.row_step * work.rows + table.dense_step * work.entries + table.product * work.products;
+}
 
 /// A convolution of one feature over L steps with the state at both ends, N states whose jump over a block of time has
 /// `jump_entries` entries, and transforms of this much work (conv::Cut), in ns.

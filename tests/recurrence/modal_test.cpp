@@ -1,4 +1,4 @@
-#include "ssm/layer/modal_recurrence.hpp"
+#include "ssm/recurrence/modal.hpp"
 #include "layer/laws.hpp"
 #include "ssm/discretize/bilinear.hpp"
 #include "system/random_system.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/layer/modal_lags.hpp"
+#include "ssm/recurrence/block_lags.hpp"
 
 namespace ssm::detail {
 

@@ -2,8 +2,8 @@
 
 #include "ssm/layer/batch.hpp"
 #include "ssm/layer/convolution.hpp"
-#include "ssm/layer/cost.hpp"
-#include "ssm/layer/runner.hpp"
+#include "ssm/plan/cost.hpp"
+#include "ssm/plan/runner.hpp"
 
 namespace ssm {
 
@@ -151,10 +151,11 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, const cost::Table
   detail::check(workload);
   if constexpr (detail::FeaturewiseLayer<Layer>) {
     const auto L = static_cast<double>(workload.length), H = static_cast<double>(layer.features());
-    const conv::Cut cut = conv::cut(workload.length, detail::audible_length(layer, workload.length));
-    const double recurrence = L * layer.ns_per_step(table);
-    const double convolution = H * cost::convolution(table, workload.length, layer.states(), layer.jump_entries(),
-                                                     detail::relative_cost<Backend> * cut.work());
+    const conv::Cut cut = conv::cut(workload.length, detail::audible_length(layer.engine(), workload.length));
+    const double recurrence = L * cost::step(table, layer.engine().work_per_step());
+    const double convolution =
+        H * cost::convolution(table, workload.length, layer.states(), layer.engine().jump_entries(),
+                              detail::relative_cost<Backend> * cut.work());
     const double runs = static_cast<double>(workload.batch) / 1e6;
     const auto told = [&](double best, const std::string& other, double its) {
       return detail::message("estimated ", detail::three_digits(runs * best), " ms a run on one thread; ", other,
@@ -169,7 +170,7 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, const cost::Table
     return plan(layer, workload, mode::scan{})
         .because(detail::message("estimated ",
                                  detail::three_digits(static_cast<double>(workload.length * workload.batch) *
-                                                      layer.ns_per_step(table) / 1e6),
+                                                      cost::step(table, layer.engine().work_per_step()) / 1e6),
                                  " ms a run on one thread; there is no other mode for whole sequences"));
   } else {
     return plan(layer, workload, mode::recurrence{}).because("the layer's own forward; there is nothing to choose");

@@ -1,4 +1,4 @@
-#include "ssm/layer/state.hpp"
+#include "ssm/recurrence/state.hpp"
 #include "layer/laws.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4d.hpp"

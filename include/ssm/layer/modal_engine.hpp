@@ -1,16 +1,20 @@
 #pragma once
 
-#include "ssm/layer/cost.hpp"
-#include "ssm/layer/featurewise.hpp"
-#include "ssm/layer/modal_adjoint.hpp"
-#include "ssm/layer/modal_recurrence.hpp"
+#include "ssm/layer/concept.hpp"
+#include "ssm/layer/convolution.hpp"
+#include "ssm/recurrence/modal.hpp"
+#include "ssm/recurrence/modal_adjoint.hpp"
+#include "ssm/recurrence/step_work.hpp"
 
 namespace ssm::detail {
 
-/// What S4 and S4D have alike: parameters at a rate, the state in modes and its recurrence.
-template <class Layer, class Parameters, Real T, Index N, Real X, class Arch>
-class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
+/// What the engines of S4 and S4D have alike: parameters at a rate, the state in modes and its recurrence. See
+/// Featurewise.
+template <class ParametersOf, Real T, Index N, Real X, class Arch>
+class ModalEngine {
  public:
+  using Scalar = T;
+  using Parameters = ParametersOf;
   using State = ModalState<X>;
 
   Index features() const noexcept { return parameters_.features(); }
@@ -18,8 +22,7 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
   double rate() const noexcept { return rate_; }
   const Parameters& parameters() const noexcept { return parameters_; }
 
-  /// Rest.
-  State initial_state() const { return recurrence_.rest(); }
+  State rest() const { return recurrence_.rest(); }
 
   /// Derivatives: see TrainableSSMLayer.
   struct Cotangent : ModalCotangent {
@@ -47,7 +50,6 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
     return Cotangent({Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
                       Array<double>(groups, simd::group<X>), Array<double>(groups, lags, simd::group<X>)});
   }
-  /// What is asked for; see Featurewise. @{
   void check(const State& state) const {
     require_size("features of the state", features(), state.features());
     require_size("modes of the state", modes_of(states()), state.modes());
@@ -87,17 +89,16 @@ class ModalLayer : public Featurewise<Layer, T, ModalState<X>> {
                         dstate, cotangent);
     }
   }
-  double ns_per_step(const cost::Table& table) const noexcept {
+  StepWork work_per_step() const noexcept {
     constexpr Index lanes = simd::Pack<X, Arch>::size;
-    const Index padded = (features() + lanes - 1) / lanes * lanes;
-    return static_cast<double>(padded) *
-           (table.feature_step + static_cast<double>(modes_of(states())) *
-                                     (table.mode_step + table.rank_step * static_cast<double>(recurrence_.rank())));
+    const auto padded = static_cast<double>((features() + lanes - 1) / lanes * lanes);
+    const auto M = static_cast<double>(modes_of(states()));
+    return {
+        .features = padded, .modes = padded * M, .rank_modes = padded * M * static_cast<double>(recurrence_.rank())};
   }
-  /// @}
 
  protected:
-  ModalLayer(const Parameters& parameters, Index rank, Sampling sampling)
+  ModalEngine(const Parameters& parameters, Index rank, Sampling sampling)
       : parameters_(checked(parameters)),
         rate_(sampling.rate),
         recurrence_(parameters.features(), parameters.states, rank) {

@@ -1,4 +1,4 @@
-#include "ssm/layer/plan.hpp"
+#include "ssm/plan/plan.hpp"
 #include "examples/support/moving_average.hpp"
 #include "layer/cases.hpp"
 #include "layer/laws.hpp"

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/layer/modal_tile.hpp"
+#include "ssm/recurrence/modal_tile.hpp"
 
 namespace ssm::detail {
 

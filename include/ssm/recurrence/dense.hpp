@@ -1,0 +1,177 @@
+#pragma once
+
+#include "ssm/core/sequence.hpp"
+#include "ssm/core/settle.hpp"
+#include "ssm/recurrence/state.hpp"
+#include "ssm/simd/reduce.hpp"
+#include "ssm/system/dense.hpp"
+
+namespace ssm::detail {
+
+/// Derivatives by the discrete numbers of a DenseRecurrence.
+struct DenseCotangent {
+  Array<double> A_bar;  ///< (H, N, N)
+  Array<double> B_bar;  ///< (H, N)
+  Array<double> C;      ///< (H, N)
+  Array<double> D;      ///< (H)
+
+  /// Zeros.
+  DenseCotangent(Index features, Index states)
+      : A_bar(features, states, states), B_bar(features, states), C(features, states), D(features) {}
+  /// Adds those of other sequences.
+  DenseCotangent& operator+=(const DenseCotangent& other) {
+    add(A_bar, other.A_bar);
+    add(B_bar, other.B_bar);
+    add(C, other.C);
+    add(D, other.D);
+    return *this;
+  }
+};
+
+/// The steps of H independent dense systems of N states, one input and output each: what LSSL runs on.
+///
+///     x_k = A_bar x_{k-1} + B_bar u_k,   y_k = C x_k + D u_k
+///
+/// @tparam T   scalar of the data
+/// @tparam N   states, where they are known at compile time
+/// @tparam X   scalar of the state
+template <Real T, Index N, Real X>
+class DenseRecurrence {
+ public:
+  /// Zeros.
+  DenseRecurrence(Index features, Index states)
+      : A_bar_(features, states, states), B_bar_(features, states), step_(features, states, states + 2), D_(features) {}
+
+  /// H
+  Index features() const noexcept { return D_.rows(); }
+  /// N
+  Index states() const noexcept { return N == dynamic ? B_bar_.columns() : N; }
+
+  /// Sets the system of feature h.
+  /// @param dt   the time step that it was discretized with, for the message
+  /// @throws     DomainError if a number is not finite in X
+  void set(Index h, const DiscreteDenseSystem<double>& system, double D, double dt) {
+    const Index size = states();
+    for (Index n = 0; n < size; ++n) {
+      for (Index m = 0; m < size; ++m) {
+        A_bar_(h, n, m) = system.A_bar(n, m);
+        step_(h, n, m) = static_cast<X>(system.A_bar(n, m) - (n == m ? 1 : 0));
+      }
+      B_bar_(h, n) = system.B_bar(n, 0);
+      step_(h, n, size) = static_cast<X>(system.B_bar(n, 0));
+      step_(h, n, size + 1) = static_cast<X>(system.C(0, n));
+      for (Index m = 0; m < size + 2; ++m)
+        if (!std::isfinite(step_(h, n, m)))
+          throw DomainError(message("feature ", h, ": expected a step of finite numbers, got ", step_(h, n, m),
+                                    " in row ", n, ", dt being ", dt));
+    }
+    D_(h) = static_cast<X>(D);
+  }
+  /// Sets the system of feature h to that of another recurrence of as many states, but for C (N) and D.
+  void set(Index h, const DenseRecurrence& other, std::span<const T> C, double D) {
+    const Index size = states();
+    std::copy_n(&other.A_bar_(h, 0, 0), size * size, &A_bar_(h, 0, 0));
+    std::copy_n(&other.B_bar_(h, 0), size, &B_bar_(h, 0));
+    std::copy_n(&other.step_(h, 0, 0), size * (size + 2), &step_(h, 0, 0));
+    for (Index n = 0; n < size; ++n) step_(h, n, size + 1) = static_cast<X>(C[static_cast<std::size_t>(n)]);
+    D_(h) = static_cast<X>(D);
+  }
+  /// The system of feature h.
+  DiscreteDenseSystem<double> system(Index h) const {
+    const Index size = states();
+    DiscreteDenseSystem<double> system{Matrix<double>(size, size), Matrix<double>(size, 1), Matrix<double>(1, size)};
+    for (Index n = 0; n < size; ++n) {
+      for (Index m = 0; m < size; ++m) system.A_bar(n, m) = A_bar_(h, n, m);
+      system.B_bar(n, 0) = B_bar_(h, n);
+      system.C(0, n) = static_cast<double>(step_(h, n, size + 1));
+    }
+    return system;
+  }
+
+  /// Runs feature h, step after step; u and y have one column.
+  void operator()(Index h, ConstSequence<T> u, Sequence<T> y, DenseState<X>& state) const noexcept {
+    const Index size = states();
+    X* const x = state.x.row(h).data();
+    X *const low = state.low.row(h).data(), *const next = state.next.row(h).data();
+    const X D = static_cast<X>(D_(h));
+    for (Index k = 0; k < u.length(); ++k) {
+      const X input = static_cast<X>(u(k, 0));
+      for (Index n = 0; n < size; ++n) {
+        const X* const row = &step_(h, n);
+        next[n] = detail::add_keeping_rest(x[n], simd::dot(row, x, size) + row[size] * input + low[n], low[n]);
+      }
+      X output = D * input;
+      for (Index n = 0; n < size; ++n) {
+        x[n] = next[n];
+        output += step_(h, n, size + 1) * next[n];
+      }
+      y(k, 0) = static_cast<T>(output);
+    }
+  }
+
+  /// Steps of a tile on the way back.
+  static Index tile(Index length) noexcept { return std::clamp<Index>(length, 1, 1024); }
+  /// Runs backwards, in fp64; the states of one feature over a tile are kept. See Featurewise.
+  void backwards(ConstSequence<T> u, std::span<const Array<X>> starts, ConstSequence<T> dy, DenseState<X>* dstate,
+                 Sequence<T> du, DenseCotangent& cotangent) const {
+    const Index size = states(), L = u.length(), steps = tile(L), tiles = (L + steps - 1) / steps;
+    Matrix<double> start(size, std::max<Index>(tiles, 1)), x(size, steps + 1), lambda(size, steps);
+    Vector<double> carried(size), u_tile(steps), dy_tile(steps);
+    for (Index h = 0; h < features(); ++h) {
+      const DiscreteDenseSystem<double> system = this->system(h);
+      const auto B = system.B_bar.col(0);
+      const auto run = [&](Index from, Index count, const auto& first) {
+        x.col(0) = first;
+        for (Index k = 0; k < count; ++k) {
+          u_tile(k) = static_cast<double>(u(from + k, h));
+          x.col(k + 1).noalias() = system.A_bar * x.col(k);
+          x.col(k + 1) += B * u_tile(k);
+        }
+      };
+      for (Index n = 0; n < size; ++n) {
+        start(n, 0) = 0;
+        for (Index i = 0; i < std::ssize(starts); ++i)
+          start(n, i) = static_cast<double>(starts[static_cast<std::size_t>(i)](h, n));
+        carried(n) = dstate == nullptr ? 0.0 : static_cast<double>(dstate->x(h, n));
+      }
+      for (Index i = 0; i + 1 < tiles && std::ssize(starts) < tiles; ++i) {
+        run(i * steps, steps, start.col(i));
+        start.col(i + 1) = x.col(steps);
+      }
+      Matrix<double> dA_bar = Matrix<double>::Zero(size, size);
+      Vector<double> dB = Vector<double>::Zero(size), dC = dB;
+      for (Index i = tiles - 1; i >= 0; --i) {
+        const Index from = i * steps, count = std::min(steps, L - from);
+        run(from, count, start.col(i));
+        for (Index k = count - 1; k >= 0; --k) {
+          dy_tile(k) = static_cast<double>(dy(from + k, h));
+          lambda.col(k) = carried + dy_tile(k) * system.C.row(0).transpose();
+          carried.noalias() = system.A_bar.transpose() * lambda.col(k);
+          const double direct = static_cast<double>(D_(h)) * dy_tile(k);
+          du(from + k, h) += static_cast<T>(direct + simd::dot(B.data(), &lambda(0, k), size));
+        }
+        dA_bar.noalias() += lambda.leftCols(count) * x.leftCols(count).transpose();
+        dB.noalias() += lambda.leftCols(count) * u_tile.head(count);
+        dC.noalias() += x.middleCols(1, count) * dy_tile.head(count);
+        cotangent.D(h) += simd::dot(dy_tile.data(), u_tile.data(), count);
+      }
+      for (Index n = 0; n < size; ++n) {
+        for (Index m = 0; m < size; ++m) cotangent.A_bar(h, n, m) += dA_bar(n, m);
+        cotangent.B_bar(h, n) += dB(n);
+        cotangent.C(h, n) += dC(n);
+        if (dstate != nullptr) {
+          dstate->x(h, n) = static_cast<X>(carried(n));
+          dstate->low(h, n) = 0;
+        }
+      }
+    }
+  }
+
+ private:
+  Array<double> A_bar_;  // (H, N, N)
+  Array<double> B_bar_;  // (H, N)
+  Array<X> step_;        // (H, N, N + 2): row n of A_bar - I, then B_bar_n and C_n
+  Array<X> D_;           // (H)
+};
+
+}  // namespace ssm::detail

@@ -1,0 +1,293 @@
+#pragma once
+
+#include "ssm/core/executor.hpp"
+#include "ssm/core/gemm.hpp"
+#include "ssm/core/sequence.hpp"
+#include "ssm/core/settle.hpp"
+#include "ssm/discretize/mode.hpp"
+#include "ssm/recurrence/state.hpp"
+#include "ssm/recurrence/step_work.hpp"
+
+#include <atomic>
+#include <cassert>
+#include <vector>
+
+namespace ssm::detail {
+
+/// States before each tile of time of a run of MimoScan.
+template <Real X>
+struct MimoTrail {
+  Array<X> starts;  ///< real parts, imaginary parts     (tiles, 2 S)
+};
+
+/// The scan of one diagonal system of S modes with H inputs and H outputs: what S5 runs on.
+///
+///     v_k = gain_k (B u)_k,   x_k = A_bar_k x_{k-1} + v_k,   y_k = Re(C x_k) + D u_k
+///
+/// A_bar_k and gain_k are functions of interval_k dt Lambda. Time is cut into tiles: B u of a tile is one real matrix
+/// product on stacked parts [Re B; Im B], the scan runs over it in place, C x is another product, [Re C, -Im C].
+///
+/// @tparam T   scalar of the data
+/// @tparam X   scalar of the state
+template <Real T, Real X>
+class MimoScan {
+ public:
+  /// State that is carried from step to step.
+  using State = MimoState<X>;
+  /// Rows of the coefficients of a step: change_re, change_im, gain_re, gain_im, keep.
+  static constexpr Index coefficients = 5;
+
+  /// All modes 0; see `set`.
+  /// @param modes      S
+  /// @param features   H
+  /// @param method     ZeroOrderHold or Bilinear
+  template <ModalMethod Method>
+  MimoScan(Index modes, Index features, [[maybe_unused]] Method method)
+      : discretize_([](Complex<double> z) { return discretize_mode(Method{}, z); }),
+        step_vjp_([](Complex<double> Lambda, double dt, Complex<double> dA_bar, Complex<double> dgain) {
+          return discretize_mode_vjp(Method{}, Lambda, Complex<double>(1), dt, dA_bar, dgain);
+        }),
+        step_(coefficients, modes),
+        time_(3, modes),
+        B_(features, 2 * modes),
+        C_(2 * modes, features),
+        D_(features) {}
+
+  /// Sets the time step and the eigenvalue of mode s.
+  /// @throws DomainError if dt is not positive and finite, or a coefficient of the step is not finite
+  void set_step(Index s, double dt, Complex<double> Lambda) {
+    require_positive("dt", dt);
+    time_(0, s) = dt;
+    time_(1, s) = Lambda.real();
+    time_(2, s) = Lambda.imag();
+    std::array<X, coefficients> own{};
+    make_step(1, s, 1, own.data());
+    for (Index row = 0; row < coefficients; ++row) {
+      const X value = own[static_cast<std::size_t>(row)];
+      if (!std::isfinite(value))
+        throw DomainError(
+            message("mode ", s, ": expected a step of finite numbers, got ", value, " from dt Lambda = ", dt * Lambda));
+      step_(row, s) = value;
+    }
+    reach_ = std::max(reach_, dt * std::abs(Lambda));
+  }
+  /// Sets what joins mode s and feature h.
+  void set(Index s, Index h, Complex<T> B, Complex<T> C) {
+    const Index S = modes();
+    B_(h, s) = B.real();
+    B_(h, S + s) = B.imag();
+    C_(s, h) = C.real();
+    C_(S + s, h) = -C.imag();
+  }
+  /// Sets the direct term of feature h.
+  void set_direct(Index h, T D) { D_(h) = D; }
+
+  /// H
+  Index features() const noexcept { return D_.rows(); }
+  /// S
+  Index modes() const noexcept { return step_.columns(); }
+  /// The largest |dt Lambda|.
+  double reach() const noexcept { return reach_; }
+  /// Time step of mode s, in seconds.
+  double dt(Index s) const noexcept { return time_(0, s); }
+  /// Eigenvalue of mode s, in 1/s.
+  Complex<double> Lambda(Index s) const noexcept { return {time_(1, s), time_(2, s)}; }
+  /// Discretizes z = dt Lambda.
+  DiscreteMode<double> discretized(Complex<double> z) const { return discretize_(z); }
+  /// Derivatives of a mode's discretization, from those of A_bar and of gain dt, B being 1.
+  ModeCotangent<double> step_vjp(Complex<double> Lambda, double dt, Complex<double> dA_bar,
+                                 Complex<double> dgain) const {
+    return step_vjp_(Lambda, dt, dA_bar, dgain);
+  }
+  /// Coefficients of the layer's own step.     (5, S)
+  const X* step() const noexcept { return step_.data(); }
+  /// [Re B, Im B]       (H, 2 S)
+  const Array<T>& B() const noexcept { return B_; }
+  /// [Re C; -Im C]      (2 S, H)
+  const Array<T>& C() const noexcept { return C_; }
+  /// Direct terms.      (H)
+  const Array<T>& D() const noexcept { return D_; }
+
+  /// @throws ShapeError if the sizes disagree
+  void check(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
+    require_same_shape<T>(u, y, features());
+    require_shape("state", state.re, modes());
+    require_shape("state", state.im, modes());
+    require_shape("state's low digits", state.low_re, modes());
+    require_shape("state's low digits", state.low_im, modes());
+  }
+
+  /// States of a tile of time.
+  struct Tile {
+    /// Zeros of these sizes.
+    Tile(Index steps, Index modes) : states(steps, 2 * modes), own_step(coefficients, modes) {}
+    Array<T> states;    ///< real parts, imaginary parts              (steps, 2 S)
+    Array<X> own_step;  ///< coefficients of a step with its own interval
+  };
+  /// Buffers of one thread: a tile of states, and the packing of its matrix products.
+  struct Workspace {
+    /// Buffers for tiles of so many steps.
+    Workspace(const MimoScan& scan, Index steps)
+        : tile(steps, scan.modes()),
+          product(std::max(2 * scan.modes(), scan.features()), steps, std::max(2 * scan.modes(), scan.features())) {}
+    /// Bytes held.
+    Index bytes() const noexcept {
+      return tile.states.size() * static_cast<Index>(sizeof(T)) + tile.own_step.size() * static_cast<Index>(sizeof(X)) +
+             product.bytes();
+    }
+    Tile tile;        ///< states
+    Gemm<T> product;  ///< B u and C x
+  };
+  /// Workspaces for a number of threads and sequences of up to `length` steps.
+  std::vector<Workspace> workspaces(Index threads, Index length) const {
+    std::vector<Workspace> work;
+    for (Index i = 0; i < threads; ++i) work.emplace_back(*this, steps_of_tile(length));
+    return work;
+  }
+  /// Steps of a tile of a sequence: its states stay in the second level cache.
+  Index steps_of_tile(Index length) const noexcept {
+    const Index most = std::clamp<Index>((Index{1} << 18) / (2 * modes() * static_cast<Index>(sizeof(T))), 16, 1024);
+    return std::clamp<Index>(length, 1, most);
+  }
+  /// Tiles of a sequence.
+  Index tiles_of(Index length) const noexcept { return (length + steps_of_tile(length) - 1) / steps_of_tile(length); }
+  /// What a step costs.
+  StepWork work_per_step() const noexcept {
+    const auto S = static_cast<double>(modes()), H = static_cast<double>(features());
+    return {.features = H / 16, .modes = S, .products = 4 * S * H};
+  }
+  /// Writes a state as numbers: real parts, imaginary parts.      (2 S)
+  void keep_state(const State& state, X* start) const noexcept {
+    std::copy(state.im.begin(), state.im.end(), std::copy(state.re.begin(), state.re.end(), start));
+  }
+
+  /// Runs a sequence in given workspaces, at least one for each thread: allocates nothing. Sizes must have been
+  /// checked. The states before each tile go to `starts`, if there is one.
+  void operator()(ConstSequence<T> u, const T* intervals, Sequence<T> y, State& state, Executor& executor,
+                  std::span<Workspace> work, X* starts = nullptr) const {
+    const Index L = u.length(), steps = work.front().tile.states.rows(), tiles = (L + steps - 1) / steps;
+    std::atomic<Index> scanned{0};  // tiles whose scan is done: the state is that behind them
+    executor.run(tiles, [&](Index i, Index worker) {
+      const Index first = i * steps, count = std::min(steps, L - first);
+      Workspace& own = work[static_cast<std::size_t>(worker)];
+      drive(u.block(first, count), own);
+      for (Index done = scanned.load(std::memory_order_acquire); done < i;
+           done = scanned.load(std::memory_order_acquire))
+        scanned.wait(done, std::memory_order_acquire);
+      if (starts != nullptr) keep_state(state, starts + i * 2 * modes());
+      scan_tile(count, intervals == nullptr ? nullptr : intervals + first, state, own.tile);
+      scanned.store(i + 1, std::memory_order_release);
+      scanned.notify_all();
+      read_out(u.block(first, count), y.block(first, count), own);
+    });
+  }
+  /// One time step, of `interval` times the layer's own if it is given; all inputs are read before an output is
+  /// written.
+  void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {
+    const Index S = modes(), H = features();
+    assert(static_cast<Index>(u_k.size()) == H && static_cast<Index>(y_k.size()) == H);
+    assert(state.re.rows() == S && state.im.rows() == S);
+    std::array<T, stack_modes> v_re, v_im;
+    std::array<X, coefficients * stack_modes> own;
+    for (Index first = 0; first < S; first += stack_modes) {
+      const Index count = std::min(stack_modes, S - first);
+      v_re.fill(0);
+      v_im.fill(0);
+      for (Index h = 0; h < H; ++h) {
+        const T input = u_k[static_cast<std::size_t>(h)];
+        const T* const B = &B_(h, first);
+        for (Index s = 0; s < count; ++s) {
+          v_re[static_cast<std::size_t>(s)] += B[s] * input;
+          v_im[static_cast<std::size_t>(s)] += B[S + s] * input;
+        }
+      }
+      if (interval != nullptr) make_step(*interval, first, count, own.data());
+      advance_modes(count, interval != nullptr ? own.data() : &step_(0, first), interval != nullptr ? count : S,
+                    v_re.data(), v_im.data(), state.re.data() + first, state.im.data() + first,
+                    state.low_re.data() + first, state.low_im.data() + first);
+    }
+    for (Index h = 0; h < H; ++h) {
+      auto& y = y_k[static_cast<std::size_t>(h)];
+      y = D_(h) * u_k[static_cast<std::size_t>(h)];
+    }
+    for (Index s = 0; s < S; ++s) {
+      const T re = static_cast<T>(state.re(s)), im = static_cast<T>(state.im(s));
+      const T* const C_re = &C_(s, 0);
+      const T* const C_im = &C_(S + s, 0);
+      for (Index h = 0; h < H; ++h) y_k[static_cast<std::size_t>(h)] += C_re[h] * re + C_im[h] * im;
+    }
+  }
+
+  /// Coefficients of modes first .. first + count - 1 for a step that takes `interval` times the layer's own.
+  void make_step(double interval, Index first, Index count, X* result) const noexcept {
+    for (Index i = 0; i < count; ++i) {
+      const double dt = interval * time_(0, first + i);
+      const DiscreteMode<double> mode = discretize_(dt * Lambda(first + i));
+      const StepFactor factor(mode.Delta);
+      result[i] = static_cast<X>(factor.change.real());
+      result[count + i] = static_cast<X>(factor.change.imag());
+      result[2 * count + i] = static_cast<X>(dt * mode.gain.real());
+      result[3 * count + i] = static_cast<X>(dt * mode.gain.imag());
+      result[4 * count + i] = static_cast<X>(factor.keep);
+    }
+  }
+  /// Runs the scan over a tile whose states hold B u.
+  void scan_tile(Index count, const T* intervals, State& state, Tile& tile) const noexcept {
+    const Index S = modes();
+    const X* step = step_.data();
+    for (Index k = 0; k < count; ++k) {
+      if (intervals != nullptr) {
+        make_step(static_cast<double>(intervals[k]), 0, S, tile.own_step.data());
+        step = tile.own_step.data();
+      }
+      T* const v = tile.states.row(k).data();
+      advance_modes(S, step, S, v, v + S, state.re.data(), state.im.data(), state.low_re.data(), state.low_im.data());
+    }
+  }
+
+ private:
+  static constexpr Index stack_modes = 64;  // modes that `advance` takes at a time
+
+  /// v = gain v, then x = A_bar x + v, v = x. What does not fit into x is kept as its low digits, so that a slow mode
+  /// loses nothing: A_bar x = keep x + change x, and of x + (change x + v + low) the part that is lost becomes low.
+  static void advance_modes(Index count, const X* __restrict step, Index stride, T* __restrict v_re, T* __restrict v_im,
+                            X* __restrict x_re, X* __restrict x_im, X* __restrict low_re,
+                            X* __restrict low_im) noexcept {
+    const X *const a = step, *const b = step + stride, *const gain_re = step + 2 * stride,
+                   *const gain_im = step + 3 * stride, *const keep = step + 4 * stride;
+    for (Index s = 0; s < count; ++s) {
+      const X u_re = static_cast<X>(v_re[s]), u_im = static_cast<X>(v_im[s]), re = x_re[s], im = x_im[s];
+      const X drive_re = gain_re[s] * u_re - gain_im[s] * u_im, drive_im = gain_re[s] * u_im + gain_im[s] * u_re;
+      x_re[s] = detail::add_keeping_rest(keep[s] * re, (a[s] * re - b[s] * im + drive_re) + low_re[s], low_re[s]);
+      x_im[s] = detail::add_keeping_rest(keep[s] * im, (a[s] * im + b[s] * re + drive_im) + low_im[s], low_im[s]);
+      v_re[s] = static_cast<T>(x_re[s]);
+      v_im[s] = static_cast<T>(x_im[s]);
+    }
+  }
+
+  void drive(ConstSequence<T> u, Workspace& work) const noexcept {  // states = u [Re B; Im B]^T
+    const Index S = modes(), count = u.length();
+    T* const driven = work.tile.states.data();
+    std::fill_n(driven, count * 2 * S, T(0));
+    work.product.add_product(2 * S, count, features(), {B_.data(), 2 * S}, {u.data(), u.stride()}, {driven, 2 * S});
+  }
+  void read_out(ConstSequence<T> u, Sequence<T> y, Workspace& work) const noexcept {  // y = states C^T + D u
+    const Index S = modes(), H = features();
+    for (Index k = 0; k < u.length(); ++k)
+      for (Index h = 0; h < H; ++h) y(k, h) = D_(h) * u(k, h);
+    work.product.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.tile.states.data(), 2 * S},
+                             {y.data(), y.stride()});
+  }
+
+  DiscreteMode<double> (*discretize_)(Complex<double>);  // the method
+  // the same, back: (Lambda, dt) of a mode whose B is 1, from A_bar and gain dt
+  ModeCotangent<double> (*step_vjp_)(Complex<double>, double, Complex<double>, Complex<double>);
+  Array<X> step_;       // (5, S): the layer's own step
+  Array<double> time_;  // (3, S): dt, Re Lambda, Im Lambda
+  Array<T> B_;          // (H, 2 S): Re B, Im B
+  Array<T> C_;          // (2 S, H): [Re C; -Im C]
+  Array<T> D_;          // (H)
+  double reach_ = 0;    // the largest |dt Lambda|
+};
+
+}  // namespace ssm::detail
