@@ -104,7 +104,7 @@ void table(Index L) {
   std::cout << std::left << std::setw(34) << "L = " + std::to_string(L) << std::right;
   for (const char* each : inputs) std::cout << std::setw(11) << each;
   std::cout << '\n';
-  using ssm::mode::recurrence, ssm::mode::convolution, ssm::fft::FftwBackend;
+  using ssm::algorithm::recurrence, ssm::algorithm::convolution, ssm::fft::FftwBackend;
   using D32 = ssm::S4D<float>;
   using D64 = ssm::S4D<double>;
   using S32 = ssm::S4<float>;
@@ -112,9 +112,9 @@ void table(Index L) {
   line<D32, D64>("S4D recurrence, N = 1", ssm::diagonal::Linear{}, 1, L, recurrence{});
   line<D32, D64>("S4D recurrence, Linear", ssm::diagonal::Linear{}, 64, L, recurrence{});
   line<D32, D64>("S4D recurrence, Inverse", ssm::diagonal::Inverse{}, 64, L, recurrence{});
-  line<D32, D64>("S4D recurrence, LegS", ssm::diagonal::LegS{}, 64, L, recurrence{});
-  line<D32, D64>("S4D recurrence, Random", ssm::diagonal::Random{}, 64, L, recurrence{});
-  line<D32, D64>("S4D recurrence, Fourier", ssm::diagonal::Fourier{}, 64, L, recurrence{});
+  line<D32, D64>("S4D recurrence, LegS", ssm::hippo::LegS{}, 64, L, recurrence{});
+  line<D32, D64>("S4D recurrence, Random", ssm::diagonal::Unstructured{}, 64, L, recurrence{});
+  line<D32, D64>("S4D recurrence, Fourier", ssm::hippo::Fourier{}, 64, L, recurrence{});
   line<D32, D64>("S4D convolution, Linear, Eigen", ssm::diagonal::Linear{}, 64, L, convolution<>{});
   line<D32, D64>("S4D convolution, Linear, FFTW", ssm::diagonal::Linear{}, 64, L, convolution<FftwBackend>{});
   line<S32, S64>("S4 recurrence, LegS", ssm::hippo::LegS{}, 64, L, recurrence{});
@@ -123,7 +123,7 @@ void table(Index L) {
   line<S32, S64>("S4 recurrence, Fourier", ssm::hippo::Fourier{}, 64, L, recurrence{});
   line<S32, S64>("S4 convolution, LegS, FFTW", ssm::hippo::LegS{}, 64, L, convolution<FftwBackend>{});
   cauchy_line(L);
-  line<ssm::S5<float>, ssm::S5<double>>("S5 scan", ssm::hippo::NormalLegS{}, 64, L, ssm::mode::scan{});
+  line<ssm::S5<float>, ssm::S5<double>>("S5 scan", ssm::hippo::LegS{}, 64, L, ssm::algorithm::scan{});
   line<ssm::LSSL<float>, ssm::LSSL<double>>("LSSL recurrence, LegS", ssm::hippo::LegS{}, 16, L, recurrence{});
 }
 

@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     std::cerr << "ssm_calibrate: expected no options, got " << argv[1] << '\n';
     return 1;
   }
-  using ssm::mode::recurrence, ssm::mode::convolution;
+  using ssm::algorithm::recurrence, ssm::algorithm::convolution;
   constexpr Index L = 2048, H = 64;
   constexpr double all = L * H;
   ssm::cost::Table table;
@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
   table.dense_step = (wide / 96 - narrow / 16) / (96 - 16);
   table.row_step = std::max(narrow / 16 - 16 * table.dense_step, 0.0);
   const double S5_width = 256;
-  table.product = run<ssm::S5<float>>(mimo_parameters(256, 256), L, ssm::mode::scan{}) / (L * 2 * S5_width * S5_width);
+  table.product =
+      run<ssm::S5<float>>(mimo_parameters(256, 256), L, ssm::algorithm::scan{}) / (L * 2 * S5_width * S5_width);
   // what is left of a convolution: copies, and the states at its ends
   const auto kept = diagonal_parameters(16, 4);
   const double work = ssm::conv::cut(L, ssm::detail::audible_length(ssm::S4D<float>(kept).engine(), L)).work();

@@ -84,7 +84,7 @@ double mimo_work(const Shape& s) {  // B u and C x on stacked parts
 }
 
 /// The layer from its parameters, then the whole batch from rest.
-template <class Layer, class Stored, class Mode = ssm::mode::recurrence>
+template <class Layer, class Stored, class Mode = ssm::algorithm::recurrence>
 Built whole_layer(const Shape& s, const Stored& stored, ssm::Executor& threads, double units, Mode mode = {}) {
   const auto x = signals(s);
   return {[=, &threads] {
@@ -135,9 +135,9 @@ Built gradients(const Shape& s, const Stored& stored) {
             const ssm::ConstBatch<float> dy(w->data(), x->B, x->L, x->H);
             const ssm::Batch<float> to(du->data(), x->B, x->L, x->H);
             for (Index b = 0; b < x->B; ++b) {
-              ssm::TrailOf<Layer> trail;
-              ssm::forward_from_rest(layer, x->in()[b], x->out()[b], trail);
-              ssm::forward_from_rest_vjp(layer, x->in()[b], trail, dy[b], to[b], cotangent);
+              ssm::CheckpointsOf<Layer> checkpoints;
+              ssm::forward_from_rest(layer, x->in()[b], x->out()[b], checkpoints);
+              ssm::forward_from_rest_vjp(layer, x->in()[b], checkpoints, dy[b], to[b], cotangent);
             }
             layer.parameters_vjp(cotangent, gradient);
             benchmark::DoNotOptimize(gradient.D.data());
@@ -159,7 +159,7 @@ Built training(const Shape& s, ssm::Executor& threads) {
     Work(const Shape& shape, ssm::Executor& executor)
         : model(ssm::diagonal::Linear{}, {.features = shape["H"], .states = shape["N"], .layers = 4, .outputs = 10},
                 random),
-          optimizer(model.parameters(), {.rate = 1e-3}),
+          optimizer(model.parameters(), {.learning_rate = 1e-3}),
           backpropagate(executor),
           u(noise(shape["B"] * shape["L"], 1)) {}
   };
@@ -294,19 +294,19 @@ const std::map<std::string, Case> cases{
      {"the recurrence, discretization kept; units: 3 N of every feature-step",
       [](const Shape& s, ssm::Executor& threads) {
         return kept_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s),
-                                           ssm::mode::recurrence{});
+                                           ssm::algorithm::recurrence{});
       }}},
     {"s4d.ssm.convolution",
      {"the convolution (FFTW), its spectra kept",
       [](const Shape& s, ssm::Executor& threads) {
         return kept_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s),
-                                           ssm::mode::convolution<ssm::fft::FftwBackend>{});
+                                           ssm::algorithm::convolution<ssm::fft::FftwBackend>{});
       }}},
     {"s4d.ssm.convolution_eigen",
      {"the convolution (Eigen's transforms), its spectra kept",
       [](const Shape& s, ssm::Executor& threads) {
         return kept_layer<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]), threads, modal_work(s),
-                                           ssm::mode::convolution<>{});
+                                           ssm::algorithm::convolution<>{});
       }}},
     {"s4d.ssm.planned",
      {"the mode that the planner takes, all of it kept",
@@ -317,13 +317,13 @@ const std::map<std::string, Case> cases{
      {"the recurrence, discretization kept",
       [](const Shape& s, ssm::Executor& threads) {
         return kept_layer<ssm::S4<float>>(s, parameters(s["H"], s["N"]), threads, modal_work(s),
-                                          ssm::mode::recurrence{});
+                                          ssm::algorithm::recurrence{});
       }}},
     {"s4.ssm.convolution",
      {"the convolution (FFTW), its spectra kept",
       [](const Shape& s, ssm::Executor& threads) {
         return kept_layer<ssm::S4<float>>(s, parameters(s["H"], s["N"]), threads, modal_work(s),
-                                          ssm::mode::convolution<ssm::fft::FftwBackend>{});
+                                          ssm::algorithm::convolution<ssm::fft::FftwBackend>{});
       }}},
     {"s4.ssm.layer",
      {"parameters -> discretization -> recurrence",
@@ -354,7 +354,7 @@ const std::map<std::string, Case> cases{
      {"parameters -> discretization -> scan; units: the multiplications and additions of B u and C x",
       [](const Shape& s, ssm::Executor& threads) {
         return whole_layer<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"]), threads, mimo_work(s),
-                                           ssm::mode::scan{});
+                                           ssm::algorithm::scan{});
       }}},
     {"s4d.ssm.fwdbwd",
      {"parameters -> discretization -> recurrence, and back to gradients of all parameters and u",
@@ -398,7 +398,8 @@ const std::map<std::string, Case> cases{
         return {[=, &threads] {
                   for (Index b = 0; b < x->B; ++b) {
                     auto state = layer->initial_state();
-                    layer->forward(x->in()[b], *intervals, x->out()[b], state, ssm::mode::scan{.executor = threads});
+                    layer->forward(x->in()[b], *intervals, x->out()[b], state,
+                                   ssm::algorithm::scan{.executor = threads});
                   }
                 },
                 mimo_work(s)};

@@ -33,7 +33,7 @@ inline ssm::LSSLParameters<float> dense_parameters(Index features, Index states)
 }
 inline ssm::S5Parameters<float> mimo_parameters(Index features, Index states) {
   ssm::Random random(7);
-  return ssm::initial<ssm::S5<float>>(ssm::hippo::NormalLegS{}, {.features = features, .states = states}, random);
+  return ssm::initial<ssm::S5<float>>(ssm::hippo::LegS{}, {.features = features, .states = states}, random);
 }
 
 /// Items are feature-steps; bytes are those of u and y.

@@ -34,10 +34,10 @@ void forward(benchmark::State& state) {
       D * u.col(0).cast<double>();
   state.counters["error"] = (y.col(0).cast<double>() - exact).cwiseAbs().maxCoeff() / exact.cwiseAbs().maxCoeff();
 }
-BENCHMARK_TEMPLATE(forward, ssm::mode::recurrence)
+BENCHMARK_TEMPLATE(forward, ssm::algorithm::recurrence)
     ->ArgsProduct({{16, 64, 256}, {1024, 16384}})
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_TEMPLATE(forward, ssm::mode::convolution<>)
+BENCHMARK_TEMPLATE(forward, ssm::algorithm::convolution<>)
     ->ArgsProduct({{16, 64, 256}, {1024, 16384}})
     ->Unit(benchmark::kMillisecond);
 
@@ -63,20 +63,20 @@ void shapes(benchmark::internal::Benchmark* bench) {
 void wide_shapes(benchmark::internal::Benchmark* bench) {
   bench->ArgsProduct({{64, 256}, {64, 256}, {4096, 16384}})->Unit(benchmark::kMillisecond);
 }
-const auto s4d = planned<ssm::S4D<float>, decltype(&diagonal_parameters), ssm::mode::recurrence>;
-const auto s4d_kept = planned<ssm::S4D<float>, decltype(&diagonal_parameters), ssm::mode::convolution<>>;
-const auto s4_kept = planned<ssm::S4<float>, decltype(&parameters), ssm::mode::convolution<>>;
-const auto lssl = planned<ssm::LSSL<float>, decltype(&dense_parameters), ssm::mode::recurrence>;
-const auto lssl_kept = planned<ssm::LSSL<float>, decltype(&dense_parameters), ssm::mode::convolution<>>;
-const auto s5 = planned<ssm::S5<float>, decltype(&mimo_parameters), ssm::mode::scan>;
-const auto s5_steps = planned<ssm::S5<float>, decltype(&mimo_parameters), ssm::mode::recurrence>;
-BENCHMARK_CAPTURE(s4d, recurrence, diagonal_parameters, ssm::mode::recurrence{})->Apply(shapes);
-BENCHMARK_CAPTURE(s4d_kept, convolution, diagonal_parameters, ssm::mode::convolution{})->Apply(shapes);
-BENCHMARK_CAPTURE(s4_kept, convolution, parameters, ssm::mode::convolution{})->Apply(shapes);
-BENCHMARK_CAPTURE(lssl, recurrence, dense_parameters, ssm::mode::recurrence{})->Apply(shapes);
-BENCHMARK_CAPTURE(lssl_kept, convolution, dense_parameters, ssm::mode::convolution{})->Apply(shapes);
-BENCHMARK_CAPTURE(s5, scan, mimo_parameters, ssm::mode::scan{})->Apply(wide_shapes);
-BENCHMARK_CAPTURE(s5_steps, step_by_step, mimo_parameters, ssm::mode::recurrence{})->Apply(wide_shapes);
+const auto s4d = planned<ssm::S4D<float>, decltype(&diagonal_parameters), ssm::algorithm::recurrence>;
+const auto s4d_kept = planned<ssm::S4D<float>, decltype(&diagonal_parameters), ssm::algorithm::convolution<>>;
+const auto s4_kept = planned<ssm::S4<float>, decltype(&parameters), ssm::algorithm::convolution<>>;
+const auto lssl = planned<ssm::LSSL<float>, decltype(&dense_parameters), ssm::algorithm::recurrence>;
+const auto lssl_kept = planned<ssm::LSSL<float>, decltype(&dense_parameters), ssm::algorithm::convolution<>>;
+const auto s5 = planned<ssm::S5<float>, decltype(&mimo_parameters), ssm::algorithm::scan>;
+const auto s5_steps = planned<ssm::S5<float>, decltype(&mimo_parameters), ssm::algorithm::recurrence>;
+BENCHMARK_CAPTURE(s4d, recurrence, diagonal_parameters, ssm::algorithm::recurrence{})->Apply(shapes);
+BENCHMARK_CAPTURE(s4d_kept, convolution, diagonal_parameters, ssm::algorithm::convolution{})->Apply(shapes);
+BENCHMARK_CAPTURE(s4_kept, convolution, parameters, ssm::algorithm::convolution{})->Apply(shapes);
+BENCHMARK_CAPTURE(lssl, recurrence, dense_parameters, ssm::algorithm::recurrence{})->Apply(shapes);
+BENCHMARK_CAPTURE(lssl_kept, convolution, dense_parameters, ssm::algorithm::convolution{})->Apply(shapes);
+BENCHMARK_CAPTURE(s5, scan, mimo_parameters, ssm::algorithm::scan{})->Apply(wide_shapes);
+BENCHMARK_CAPTURE(s5_steps, step_by_step, mimo_parameters, ssm::algorithm::recurrence{})->Apply(wide_shapes);
 
 void recurrence_reference(benchmark::State& state) {
   const Index L = state.range(1);
@@ -119,7 +119,7 @@ template <class Layer, class Parameters>
 void prepare_convolution(benchmark::State& state, Parameters make) {
   const Layer layer(make(state.range(0), state.range(1)));
   for (auto _ : state)
-    benchmark::DoNotOptimize(ssm::plan(layer, {.length = state.range(2)}, ssm::mode::convolution{}).bytes());
+    benchmark::DoNotOptimize(ssm::plan(layer, {.length = state.range(2)}, ssm::algorithm::convolution{}).bytes());
 }
 const auto prepare_s4d = prepare_convolution<ssm::S4D<float>, decltype(&diagonal_parameters)>;
 const auto prepare_s4 = prepare_convolution<ssm::S4<float>, decltype(&parameters)>;

@@ -25,10 +25,10 @@ void compare(const char* name, const char* backend, const Stored& stored, Index 
   const ssm::Batch<float> out(y.data(), batch, L, H);
   std::array<double, 2> times;
   {
-    auto recurrence = ssm::plan(layer, workload, ssm::mode::recurrence{});
+    auto recurrence = ssm::plan(layer, workload, ssm::algorithm::recurrence{});
     times[0] = 1e-6 * nanoseconds(3, 2e6, [&] { recurrence(in, out, states); });
   }
-  auto convolution = ssm::plan(layer, workload, ssm::mode::convolution<Backend>{});
+  auto convolution = ssm::plan(layer, workload, ssm::algorithm::convolution<Backend>{});
   times[1] = 1e-6 * nanoseconds(3, 2e6, [&] { convolution(in, out, states); });
   const bool chose = ssm::plan<Backend>(layer, workload).explain().starts_with("convolution");
   std::cout << "{\"layer\": \"" << name << "\", \"backend\": \"" << backend << "\", \"H\": " << H

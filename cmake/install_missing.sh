@@ -25,8 +25,9 @@ install_missing() {
 
 build_packages="g++ cmake ninja-build libeigen3-dev libxsimd-dev"
 example_packages="libsndfile1-dev libcli11-dev gnuplot-nox fonts-dejavu-core pkg-config nlohmann-json3-dev zlib1g-dev"
-test_packages="clang git catch2 libfftw3-dev libbenchmark-dev"
+test_packages="clang git catch2 libfftw3-dev"
 bench_packages="python3-venv libbenchmark-dev libfftw3-dev"
 docs_packages="doxygen"
 clang_packages="clang libclang-rt-dev"
 neon_packages="g++-aarch64-linux-gnu qemu-user"
+windows_packages="g++-mingw-w64-x86-64-posix"

@@ -33,13 +33,13 @@ std::vector<float> before_each(const std::uint8_t* image) {
   return u;
 }
 /// Nats of an image, its derivative, and the share of pixels that were the likeliest.
-train::Judged judge_image(const std::uint8_t* image, ConstSequence<float> logits, Sequence<float> dlogits,
-                          double weight) {
-  train::Judged sum{0, 0};
+train::LossResult image_loss(const std::uint8_t* image, ConstSequence<float> logits, Sequence<float> dlogits,
+                             double weight) {
+  train::LossResult sum{0, 0};
   for (Index k = 0; k < pixels; ++k) {
-    const auto judged = example::judge_class(image[k], logits.block(k, 1), dlogits.block(k, 1), weight / pixels, 0);
-    sum.loss += judged.loss / pixels;
-    sum.right += judged.right / pixels;
+    const auto result = example::class_loss(image[k], logits.block(k, 1), dlogits.block(k, 1), weight / pixels, 0);
+    sum.loss += result.loss / pixels;
+    sum.accuracy += result.accuracy / pixels;
   }
   return sum;
 }
@@ -48,7 +48,7 @@ double nats(const Model& model, const std::uint8_t* image) {
   const auto u = before_each(image);
   const Sequence<float> rows(logits.data(), pixels, values);
   model.forward({std::span<const float>(u), 1}, rows);
-  return judge_image(image, rows, {nobody.data(), pixels, values}, 0).loss;
+  return image_loss(image, rows, {nobody.data(), pixels, values}, 0).loss;
 }
 /// Mean over some images, in bits per pixel.
 double bits_per_pixel(const Model& model, const example::Mnist& images, Index count, Executor& threads) {
@@ -189,12 +189,12 @@ void learn(const example::Mnist& learnt, const example::Mnist& tested, Model& mo
   const auto sample = [&](Index i, Random&) -> train::Sample<float> {
     return {before_each(learnt.image(static_cast<std::size_t>(i)))};
   };
-  const auto judge = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
-                         double weight) -> train::Judged {
-    return judge_image(learnt.image(static_cast<std::size_t>(i)), logits, dlogits, weight);
+  const auto loss = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
+                        double weight) -> train::LossResult {
+    return image_loss(learnt.image(static_cast<std::size_t>(i)), logits, dlogits, weight);
   };
   const auto test = [&](const Model& trained) { return bits_per_pixel(trained, tested, 1000, threads); };
-  if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.count()), sample, judge, test,
+  if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.count()), sample, loss, test,
                              {"bits per pixel", 1, false}))
     return;
   io::save(path, model, {{"task", task}, {"symbols", "grey, 0 to 255, row by row after a black one"}});
@@ -212,7 +212,7 @@ int main(int count, char** arguments) {
   double temperature = 1;
   bool training = false;
   example::TrainingChoices choices;
-  choices.options = {.epochs = 12, .batch = 32, .rate = 5e-3, .weight_decay = 0.02, .average = 0.999};
+  choices.options = {.epochs = 12, .batch = 32, .learning_rate = 5e-3, .weight_decay = 0.02, .ema_decay = 0.999};
   nn::StackShape shape{.symbols = values,
                        .features = 64,
                        .states = 32,

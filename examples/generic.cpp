@@ -55,6 +55,6 @@ int main() {
   describe("S4D", S4D<float>(initial<S4D<float>>(diagonal::Inverse{}, shape, random)));
   describe("S4D, N = 32", S4D<float, 32>(initial<S4D<float>>(diagonal::Linear{}, shape, random)));
   describe("LSSL", LSSL<float>(initial<LSSL<float>>(hippo::LegS{}, {.features = 4, .states = 32}, random)));
-  describe("S5", S5<float>(initial<S5<float>>(hippo::NormalLegS{.blocks = 2}, {.features = 4, .states = 32}, random)));
+  describe("S5", S5<float>(initial<S5<float>>(hippo::LegS{}, {.features = 4, .states = 32, .blocks = 2}, random)));
   describe("moving average", example::MovingAverage<float>({0.5F, 0.1F, 0.01F, 0.001F}));
 }

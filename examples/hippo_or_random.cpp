@@ -59,7 +59,8 @@ int main(int count, char** arguments) {
   std::string out, data, order = "both";
   Index images = 8000, tests = 2500, seeds = 3;
   example::TrainingChoices choices;
-  choices.options = {.epochs = 6, .batch = 50, .rate = 4e-3, .weight_decay = 0.01, .dynamics_rate = 1e-3};
+  choices.options = {
+      .epochs = 6, .batch = 50, .learning_rate = 4e-3, .weight_decay = 0.01, .dynamics_learning_rate = 1e-3};
   nn::StackShape shape{.features = 32, .states = 64, .layers = 3, .outputs = 10};
   example::add_out(app, out);
   app.add_option("--data", data, "folder of the MNIST set: train-images-idx3-ubyte[.gz] and its like")->required();
@@ -103,7 +104,7 @@ int main(int count, char** arguments) {
               model, each, std::filesystem::path(out) / name, threads, static_cast<Index>(used),
               [&](Index i, Random&) -> train::Sample<float> { return {train_images[static_cast<std::size_t>(i)]}; },
               [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits, double weight) {
-                return example::judge_class(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
+                return example::class_loss(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
               },
               [&](const Model& trained) {
                 return example::share(static_cast<Index>(measured), threads, [&](Index i) {

@@ -50,8 +50,8 @@ int main(int count, char** arguments) {
   return example::run(app, count, arguments, [&] {
     example::make_folder(out);
     Random random(seed);
-    const auto parameters = initial<S5<float>>(hippo::NormalLegS{},
-                                               {.features = 1, .states = states, .dt_min = 0.3, .dt_max = 1.0}, random);
+    const auto parameters =
+        initial<S5<float>>(hippo::LegS{}, {.features = 1, .states = states, .dt_min = 0.3, .dt_max = 1.0}, random);
     const S5<float> layer(parameters);
     Rows u(samples), told(samples), untold(samples);
     std::vector<float> intervals;

@@ -63,7 +63,7 @@ int main(int count, char** arguments) {
   Index sequences = 1000, seeds = 3;
   double noise = 0.05;
   example::TrainingChoices choices;
-  choices.options = {.epochs = 30, .batch = 32, .rate = 4e-3, .weight_decay = 0.01, .average = 0.98};
+  choices.options = {.epochs = 30, .batch = 32, .learning_rate = 4e-3, .weight_decay = 0.01, .ema_decay = 0.98};
   example::add_out(app, out);
   app.add_option("--sequences", sequences, "to learn from; as many again are held out")
       ->check(CLI::Range(1, 1000000))
@@ -84,7 +84,7 @@ int main(int count, char** arguments) {
         std::vector<Swing> learnt, held_out;
         for (Index i = 0; i < sequences; ++i) learnt.push_back(swing(random, noise));
         for (Index i = 0; i < sequences; ++i) held_out.push_back(swing(random, noise));
-        Model model(hippo::NormalLegS{},
+        Model model(hippo::LegS{},
                     {.inputs = 2,
                      .features = 32,
                      .states = 32,
@@ -102,13 +102,13 @@ int main(int count, char** arguments) {
               const Swing& each = learnt[static_cast<std::size_t>(i)];
               return {each.u, told ? each.intervals : std::vector<float>{}};
             },
-            [&](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) -> train::Judged {
+            [&](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) -> train::LossResult {
               const auto& target = learnt[static_cast<std::size_t>(i)].velocity;
               return {nn::mean_squared_error<float>({answer.data(), target.size()}, target,
                                                     {danswer.data(), target.size()}, weight),
                       0};
             },
-            {.report = [&](const auto& at) { bar(at); }});
+            {.on_step = [&](const auto& at) { bar(at); }});
         double sum = 0;
         for (const Swing& each : held_out) {
           std::vector<float> answer(each.velocity.size()), nobody(answer.size());

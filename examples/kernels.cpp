@@ -67,11 +67,11 @@ int main(int count, char** arguments) {
         s4("random phase", diagonal::RandomLowRank<diagonal::Linear>{}),
         s4d("Lin", diagonal::Linear{}),
         s4d("Inv", diagonal::Inverse{}),
-        s4d("LegS", diagonal::LegS{}),
-        s4d("Fourier", diagonal::Fourier{}),
-        s4d("random", diagonal::Random{}),
+        s4d("LegS", hippo::LegS{}),
+        s4d("Fourier", hippo::Fourier{}),
+        s4d("random", diagonal::Unstructured{}),
         respond("LSSL, LegS", LSSL<double>(initial<LSSL<double>>(hippo::LegS{}, lssl, random)), length),
-        respond("S5, HiPPO-N", S5<double>(initial<S5<double>>(hippo::NormalLegS{}, s5, random)), length)};
+        respond("S5, HiPPO-N", S5<double>(initial<S5<double>>(hippo::LegS{}, s5, random)), length)};
     std::vector<std::string> names{"time"};
     std::vector<std::vector<double>> columns(1);
     for (Index k = 1; k < length; ++k) columns[0].push_back(dt * static_cast<double>(k));

@@ -64,9 +64,9 @@ int main(int count, char** arguments) {
         progress(done / static_cast<double>(states.size() * columns[0].size()), "N = " + std::to_string(N));
         Rows u = Rows::Constant(L, features, 0.5F), y(L, features);
         auto state = layer.initial_state();
-        recurrence.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, mode::recurrence{}); }));
-        anew.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, mode::convolution{}); }));
-        auto convolution = plan(layer, {.length = L}, mode::convolution{});
+        recurrence.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, algorithm::recurrence{}); }));
+        anew.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, algorithm::convolution{}); }));
+        auto convolution = plan(layer, {.length = L}, algorithm::convolution{});
         kept.push_back(nanoseconds(L, [&] { convolution(u, y, state); }));
         const bool recurs = plan(layer, {.length = L}).explain().starts_with("recurrence");
         chosen.push_back(recurs ? recurrence.back() : kept.back());

@@ -86,8 +86,9 @@ Rows run_modes(const ssm::S4<float>& layer, const Rows& u, Index chunk, example:
   std::cout << "S4: " << H << " features, " << layer.states()
             << " states each, in four ways (difference relative to the peak)\n";
   timed("recurrence", 0.45, recurrence,
-        [&](Rows& out, auto& state) { layer.forward(u, out, state, ssm::mode::recurrence{}); });
-  timed("convolution", 0.6, y, [&](Rows& out, auto& state) { layer.forward(u, out, state, ssm::mode::convolution{}); });
+        [&](Rows& out, auto& state) { layer.forward(u, out, state, ssm::algorithm::recurrence{}); });
+  timed("convolution", 0.6, y,
+        [&](Rows& out, auto& state) { layer.forward(u, out, state, ssm::algorithm::convolution{}); });
   timed("chunks", 0.75, y, [&](Rows& out, auto& state) {
     for (Index k = 0; k < L; k += chunk)
       layer.forward(u.middleRows(k, std::min(chunk, L - k)), out.middleRows(k, std::min(chunk, L - k)), state);

@@ -50,7 +50,7 @@ struct Task {
   }
   Model begun(std::uint64_t seed) const {
     Random random(seed);
-    return Model(diagonal::LegS{}, shape, random);
+    return Model(hippo::LegS{}, shape, random);
   }
   std::optional<std::vector<train::Epoch>> train(Model& model, example::TrainingChoices choices,
                                                  const std::filesystem::path& out) const {
@@ -60,7 +60,7 @@ struct Task {
           return {as_input(moved(learnt.image(static_cast<std::size_t>(i)), shift, random).data(), order)};
         },
         [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits, double weight) {
-          return example::judge_class(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
+          return example::class_loss(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
         },
         [&](const Model& trained) { return accuracy(trained); });
   }
@@ -74,7 +74,7 @@ int main(int count, char** arguments) {
   bool permuted = false, evaluate = false;
   Index shift = 1;
   example::TrainingChoices choices;
-  choices.options = {.epochs = 24, .batch = 50, .rate = 5e-3, .weight_decay = 0.02, .average = 0.999};
+  choices.options = {.epochs = 24, .batch = 50, .learning_rate = 5e-3, .weight_decay = 0.02, .ema_decay = 0.999};
   nn::StackShape shape{
       .features = 64, .states = 16, .layers = 4, .outputs = 10, .dropout = 0.1, .dt_min = 1e-3, .dt_max = 1e-1};
   example::add_out(app, out);

@@ -111,9 +111,9 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
     for (auto& each : heard) each += noise * static_cast<float>(draw.uniform(-1.7, 1.7));
     return {std::move(heard)};
   };
-  const auto judge = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
-                         double weight) -> train::Judged {
-    return example::judge_class(learnt[static_cast<std::size_t>(i)].digit, logits, dlogits, weight, 0.1);
+  const auto loss = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
+                        double weight) -> train::LossResult {
+    return example::class_loss(learnt[static_cast<std::size_t>(i)].digit, logits, dlogits, weight, 0.1);
   };
   const auto test = [&](const Model& trained) {
     return example::share(static_cast<Index>(held_out.size()), threads, [&](Index i) {
@@ -121,7 +121,7 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
       return example::largest<float>(example::logits(trained, each.samples)) == each.digit;
     });
   };
-  if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.size()), sample, judge, test))
+  if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.size()), sample, loss, test))
     return;
   const auto path = model_path.empty() ? out / "spoken_digits.safetensors" : std::filesystem::path(model_path);
   io::save(path, model, {{"task", task}, {"labels", "0 1 2 3 4 5 6 7 8 9"}, {"sample_rate", "8000"}});
@@ -266,7 +266,7 @@ int main(int count, char** arguments) {
   std::string out, data, from, folder, source, model = SSM_EXAMPLE_MODELS "/spoken_digits.safetensors";
   Index step = 1;
   example::TrainingChoices choices;
-  choices.options = {.epochs = 26, .batch = 8, .rate = 4e-3, .weight_decay = 0.05, .average = 0.998};
+  choices.options = {.epochs = 26, .batch = 8, .learning_rate = 4e-3, .weight_decay = 0.05, .ema_decay = 0.998};
   nn::StackShape shape{
       .features = 64, .states = 32, .layers = 4, .outputs = 10, .dropout = 0.1, .dt_min = 1e-3, .dt_max = 1e-1};
   example::add_out(app, out);

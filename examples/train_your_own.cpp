@@ -190,7 +190,7 @@ int main(int count, char** arguments) {
   std::string out, folder, model_path, file;
   bool evaluating = false;
   example::TrainingChoices choices;
-  choices.options = {.epochs = 30, .batch = 16, .rate = 4e-3, .weight_decay = 0.05, .average = 0.99};
+  choices.options = {.epochs = 30, .batch = 16, .learning_rate = 4e-3, .weight_decay = 0.05, .ema_decay = 0.99};
   nn::StackShape shape{.features = 64, .states = 32, .layers = 4, .dropout = 0.1};
   double noise = 0.01;
   example::add_out(app, out);
@@ -244,9 +244,9 @@ int main(int count, char** arguments) {
       for (auto& each : u) each = loud * each + static_cast<float>(noise * draw.uniform(-1.7, 1.7));
       return {std::move(u)};
     };
-    const auto judge = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
-                           double weight) -> train::Judged {
-      return example::judge_class(data.learnt[static_cast<std::size_t>(i)].label, logits, dlogits, weight, 0.1);
+    const auto loss = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
+                          double weight) -> train::LossResult {
+      return example::class_loss(data.learnt[static_cast<std::size_t>(i)].label, logits, dlogits, weight, 0.1);
     };
     std::function<double(const Model&)> test = [&](const Model& trained) {
       return example::share(static_cast<Index>(data.held_out.size()), threads, [&](Index i) {
@@ -255,7 +255,7 @@ int main(int count, char** arguments) {
       });
     };
     if (data.held_out.empty()) test = {};
-    if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(data.learnt.size()), sample, judge,
+    if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(data.learnt.size()), sample, loss,
                                test))
       return;
     std::string labels;

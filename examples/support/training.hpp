@@ -32,7 +32,7 @@ inline void add_training(CLI::App& app, TrainingChoices& choices) {
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   app.add_option("--batch", options.batch, "sequences of a step")->check(CLI::Range(1, 4096))->capture_default_str();
-  app.add_option("--rate", options.rate, "learning rate")->check(CLI::Range(1e-8, 1.0))->capture_default_str();
+  app.add_option("--rate", options.learning_rate, "learning rate")->check(CLI::Range(1e-8, 1.0))->capture_default_str();
   app.add_option("--seed", options.seed, "of weights, shuffling, augmentation")->capture_default_str();
   app.add_option("--threads", choices.threads, "threads; results do not depend on it")
       ->check(CLI::Range(1, 1024))
@@ -81,8 +81,8 @@ std::vector<float> logits(const ssm::nn::Stack<Layer>& model, const std::vector<
 }
 
 /// Cross-entropy of a classifier's answer, and whether it is right.
-inline ssm::train::Judged judge_class(ssm::Index label, ssm::ConstSequence<float> answer, ssm::Sequence<float> danswer,
-                                      double weight, double smoothing) {
+inline ssm::train::LossResult class_loss(ssm::Index label, ssm::ConstSequence<float> answer,
+                                         ssm::Sequence<float> danswer, double weight, double smoothing) {
   return {ssm::nn::cross_entropy<float>(answer.row(0), label, danswer.row(0), weight, smoothing),
           largest<float>(answer.row(0)) == label ? 1.0 : 0.0};
 }
@@ -150,7 +150,7 @@ std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model
                                                     const std::filesystem::path& folder, ssm::Executor& threads,
                                                     ssm::Index examples,
                                                     const typename ssm::train::Trainer<Layer>::MakeSample& sample,
-                                                    const typename ssm::train::Trainer<Layer>::Judge& judge,
+                                                    const typename ssm::train::Trainer<Layer>::Loss& loss,
                                                     const std::function<double(const ssm::nn::Stack<Layer>&)>& test,
                                                     const TestMeasure& measure = {}) {
   make_folder(folder);
@@ -162,16 +162,16 @@ std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model
   bool done = false;
   {
     TrainingBar bar;
-    done = trainer.run(examples, sample, judge,
-                       {.report = [&](const auto& at) { bar(at); },
-                        .tested =
+    done = trainer.run(examples, sample, loss,
+                       {.on_step = [&](const auto& at) { bar(at); },
+                        .evaluate =
                             [&](const auto& trained) {
                               if (!test) return std::numeric_limits<double>::quiet_NaN();
                               const double measured = test(trained);
                               std::fprintf(stderr, " test %s %.4g\n", measure.name.c_str(), measure.scale * measured);
                               return measured;
                             },
-                        .stop = [] { return interrupted().load(); }});
+                        .should_stop = [] { return interrupted().load(); }});
   }
   std::signal(SIGINT, SIG_DFL);
   draw_curve(folder, trainer.curve(), measure);

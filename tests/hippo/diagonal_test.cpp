@@ -13,35 +13,35 @@ TEST_CASE("S4D's initial values are the published ones", "[hippo]") {
     // S4D-Inv in the paper's order counts down from the fastest
     CHECK(std::abs(inverse.Lambda(3 - n) - Complex<double>(-0.5, 8 / pi * (8.0 / double(2 * n + 1) - 1))) <= 1e-14);
   }
-  const auto fourier = modes(diagonal::Fourier{}, 8, random);
+  const auto fourier = diagonal::modes(hippo::Fourier{}, 8, random);
   CHECK(fourier.Lambda.real().cwiseAbs().maxCoeff() == 0);
   for (Index n = 0; n < 4; ++n) CHECK(std::abs(fourier.Lambda(n).imag() - pi * double(n)) <= 1e-13);
-  const auto legs = modes(diagonal::LegS{}, 64, random);
+  const auto legs = diagonal::modes(hippo::LegS{}, 64, random);
   CHECK((legs.Lambda - hippo::nplr(hippo::LegS{}, 64).half().Lambda).cwiseAbs().maxCoeff() == 0);
   CHECK((2 * legs.B - hippo::nplr(hippo::LegS{}, 64).half().B).cwiseAbs().maxCoeff() == 0);
 }
 
 TEMPLATE_TEST_CASE("initial values decay, increase in frequency, and are real where they stand alone", "[hippo]",
-                   diagonal::Linear, diagonal::Inverse, diagonal::LegS, diagonal::Random) {
+                   diagonal::Linear, diagonal::Inverse, hippo::LegS, diagonal::Unstructured) {
   Random random(2);
   for (const Index N : {0, 1, 2, 5, 64}) {
-    const auto drawn = modes(TestType{}, N, random);
+    const auto drawn = diagonal::modes(TestType{}, N, random);
     REQUIRE(drawn.Lambda.size() == modes_of(N));
     REQUIRE(drawn.B.size() == modes_of(N));
     for (Index n = 0; n < modes_of(N); ++n) {
       CHECK(drawn.Lambda(n).real() < 0);
       CHECK(drawn.Lambda(n).imag() >= 0);
-      if (n > 0 && !std::is_same_v<TestType, diagonal::Random>)
+      if (n > 0 && !std::is_same_v<TestType, diagonal::Unstructured>)
         CHECK(drawn.Lambda(n).imag() >= drawn.Lambda(n - 1).imag());
     }
     if (N % 2 == 1) CHECK((drawn.Lambda(0).imag() == 0 && drawn.B(0).imag() == 0));
   }
-  CHECK_THROWS_AS(modes(TestType{}, -1, random), DomainError);
+  CHECK_THROWS_AS(diagonal::modes(TestType{}, -1, random), DomainError);
 }
 
 TEST_CASE("random initial values are different each time", "[hippo]") {
   Random random(3);
-  CHECK(modes(diagonal::Random{}, 6, random).Lambda != modes(diagonal::Random{}, 6, random).Lambda);
+  CHECK(modes(diagonal::Unstructured{}, 6, random).Lambda != modes(diagonal::Unstructured{}, 6, random).Lambda);
 }
 
 namespace {

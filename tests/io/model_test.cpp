@@ -73,7 +73,7 @@ TEST_CASE("a model comes back as it was saved", "[io]") {
                                       {.symbols = 5, .features = 4, .states = 3, .layers = 1, .pool = nn::Pool::none}));
   check_round_trip(model<S4<float>>(hippo::LegS{}));
   check_round_trip(model<S5<float>>(
-      hippo::NormalLegS{}, {.features = 4, .states = 8, .layers = 2, .pool = nn::Pool::last, .batch_norm = true}));
+      hippo::LegS{}, {.features = 4, .states = 8, .layers = 2, .pool = nn::Pool::last, .batch_norm = true}));
   check_round_trip(model<LSSL<double>>(hippo::LegS{}));
 }
 

@@ -152,13 +152,13 @@ TEST_CASE("S4D keeps its error for every initial value, dt and input, and to the
   check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Linear{}, 1, allowed);
   check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Linear{}, 64, allowed);
   check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Inverse{}, 64, allowed);
-  check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::LegS{}, 64, allowed);
-  check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Random{}, 64, allowed);
+  check_modal<double, S4D<float>>(ZeroOrderHold{}, hippo::LegS{}, 64, allowed);
+  check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Unstructured{}, 64, allowed);
 }
 
 TEST_CASE("S4D's modes that hardly decay keep the floor of 2 eps sqrt(L)", "[layer][accuracy]") {
   const double floor = 2 * std::numeric_limits<float>::epsilon() * std::sqrt(double(length));
-  check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Fourier{}, 32, floor);
+  check_modal<double, S4D<float>>(ZeroOrderHold{}, hippo::Fourier{}, 32, floor);
 }
 
 TEST_CASE("S4 keeps its error for every measure, dt and input, and to the bit in pieces", "[layer][accuracy]") {
@@ -197,7 +197,7 @@ TEST_CASE("S5 keeps its error for every dt and input, in pieces and step by step
   for (const double dt : all_dt)
     for (Index kind = 0; kind < inputs; ++kind) {
       const Index H = 3;
-      const auto parameters = drawn<S5<float>>(hippo::NormalLegS{}, H, 64, dt);
+      const auto parameters = drawn<S5<float>>(hippo::LegS{}, H, 64, dt);
       laws::Rows<float> u(length, H);
       const auto all = every_input<float>(length, inputs);
       for (Index h = 0; h < H; ++h) u.col(h) = float(h + 1) * all.col(kind);

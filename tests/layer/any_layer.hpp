@@ -10,8 +10,8 @@ namespace support {
 
 using ssm::Index;
 
-/// Any layer behind one type, itself an SSMLayer, so that what is written for every layer is compiled once for each
-/// scalar. Its forward is one of the layer's modes, chosen when it is wrapped.
+/// Any layer behind one type, itself a TimeInvariantSSMLayer, so that what is written for every layer is compiled once
+/// for each scalar. Its forward is one of the layer's modes, chosen when it is wrapped.
 template <class T>
 class AnyLayer {
   struct Held {
@@ -61,7 +61,7 @@ class AnyLayer {
   explicit AnyLayer(const Parameters& model) : model_(model) {}
 
   /// @param mode   none for the layer's default
-  template <ssm::SSMLayer Layer, class... Mode>
+  template <ssm::TimeInvariantSSMLayer Layer, class... Mode>
   static AnyLayer of(Layer layer, Mode... mode) {
     using S = typename Layer::State;
     struct Wrapped final : Model {
@@ -93,6 +93,6 @@ class AnyLayer {
  private:
   Parameters model_;
 };
-static_assert(ssm::SSMLayer<AnyLayer<float>>);
+static_assert(ssm::TimeInvariantSSMLayer<AnyLayer<float>>);
 
 }  // namespace support

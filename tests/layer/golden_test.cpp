@@ -44,9 +44,9 @@ void check_mode(const Safetensors& file, const Layer& layer, const Wide& wide, M
 template <class Layer, class Wide>
 void check_featurewise(const Safetensors& file, const Layer& layer, const Wide& wide) {
   using T = typename Layer::Scalar;
-  check_mode(file, layer, wide, mode::recurrence{}, tolerance::recurrence<float>);
-  check_mode(file, layer, wide, mode::convolution<fft::EigenBackend>{}, tolerance::convolution<float>);
-  check_mode(file, layer, wide, mode::convolution<fft::FftwBackend>{}, tolerance::convolution<float>);
+  check_mode(file, layer, wide, algorithm::recurrence{}, tolerance::recurrence<float>);
+  check_mode(file, layer, wide, algorithm::convolution<fft::EigenBackend>{}, tolerance::convolution<float>);
+  check_mode(file, layer, wide, algorithm::convolution<fft::FftwBackend>{}, tolerance::convolution<float>);
   const auto without_D = [&](const auto& of) {
     const auto response = of.impulse_response(file["u"].size(0));
     std::vector<double> K(response.begin(), response.end());
@@ -135,8 +135,8 @@ TEMPLATE_TEST_CASE("S5 is the reference's, with intervals of its own too", "[lay
           return S5<double>(support::widened(parameters), method);
       }();
       if (file.metadata("irregular") == "0") {
-        check_mode(file, layer, wide, mode::scan{}, tolerance::recurrence<float>);
-        check_mode(file, layer, wide, mode::recurrence{}, tolerance::recurrence<float>);
+        check_mode(file, layer, wide, algorithm::scan{}, tolerance::recurrence<float>);
+        check_mode(file, layer, wide, algorithm::recurrence{}, tolerance::recurrence<float>);
         return;
       }
       const auto& values = file["interval"].values;

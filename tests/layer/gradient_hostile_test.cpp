@@ -77,6 +77,6 @@ TEMPLATE_TEST_CASE("a number that is none reaches the gradients that hear it, an
   Random random(3);
   check(S4D<T>(initial<S4D<T>>(diagonal::Linear{}, {.features = 3, .states = 7}, random)));
   check(S4<T>(initial<S4<T>>(hippo::LegS{}, {.features = 3, .states = 6}, random)));
-  check(S5<T>(initial<S5<T>>(hippo::NormalLegS{}, {.features = 3, .states = 6}, random)));
+  check(S5<T>(initial<S5<T>>(hippo::LegS{}, {.features = 3, .states = 6}, random)));
   check(LSSL<T>(initial<LSSL<T>>(hippo::LegS{}, {.features = 2, .states = 4}, random)));
 }

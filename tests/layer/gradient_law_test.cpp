@@ -20,9 +20,9 @@ void for_each_layer(F f) {
     5);
   f(S4D<T>(initial<S4D<T>>(diagonal::Linear{}, {.features = 17, .states = 10}, random)), 10);
   f(S4D<T>(initial<S4D<T>>(diagonal::Inverse{}, {.features = 4, .states = 7, .copies = 2}, random), Bilinear{}), 7);
-  f(S4D<T>(initial<S4D<T>>(diagonal::LegS{}, {.features = 1, .states = 1}, random), Sampling{2.0}), 1);
-  f(S5<T>(initial<S5<T>>(hippo::NormalLegS{}, {.features = 5, .states = 12}, random)), 12);
-  f(S5<T>(initial<S5<T>>(hippo::NormalLegS{}, {.features = 3, .states = 7}, random), Bilinear{}), 7);
+  f(S4D<T>(initial<S4D<T>>(hippo::LegS{}, {.features = 1, .states = 1}, random), Sampling{2.0}), 1);
+  f(S5<T>(initial<S5<T>>(hippo::LegS{}, {.features = 5, .states = 12}, random)), 12);
+  f(S5<T>(initial<S5<T>>(hippo::LegS{}, {.features = 3, .states = 7}, random), Bilinear{}), 7);
   f(LSSL<T>(initial<LSSL<T>>(hippo::LegS{}, {.features = 2, .states = 5}, random)), 5);
   f(LSSL<T>(initial<LSSL<T>>(hippo::LegT{}, {.features = 2, .states = 4}, random), ZeroOrderHold{}), 4);
 }
@@ -96,11 +96,11 @@ TEMPLATE_TEST_CASE("vjp of a sequence is that of its pieces, the last first", "[
   });
 }
 
-TEMPLATE_TEST_CASE("a trail leads back to the same gradients, and a wrong one is refused", "[layer][gradient]",
+TEMPLATE_TEST_CASE("a checkpoints leads back to the same gradients, and a wrong one is refused", "[layer][gradient]",
                    S5<float>, S5<double>, S4D<float>, S4D<double>, S4<float>, S4<double>, LSSL<float>, LSSL<double>) {
   using Layer = TestType;
   using T = typename Layer::Scalar;
-  STATIC_REQUIRE(LeavesTrail<Layer>);
+  STATIC_REQUIRE(LeavesCheckpoints<Layer>);
   constexpr bool exact = std::same_as<Layer, S5<T>>;  // its states there and back are made by the same loop
   constexpr double within = exact ? 0.0 : tolerance::gradient<T>;
   const Index L = GENERATE(0, 1, 1024, 1025, 4200);  // three tiles and more
@@ -108,7 +108,7 @@ TEMPLATE_TEST_CASE("a trail leads back to the same gradients, and a wrong one is
   Random random(3);
   const auto layer = [&] {
     if constexpr (exact)
-      return Layer(initial<Layer>(hippo::NormalLegS{}, {.features = 3, .states = 8}, random));
+      return Layer(initial<Layer>(hippo::LegS{}, {.features = 3, .states = 8}, random));
     else if constexpr (std::same_as<Layer, S4D<T>>)
       return Layer(initial<Layer>(diagonal::Linear{}, {.features = 17, .states = 8}, random));
     else
@@ -119,12 +119,12 @@ TEMPLATE_TEST_CASE("a trail leads back to the same gradients, and a wrong one is
   laws::randomize<Layer>(first, random);
   laws::randomize<Layer>(last, random);
   laws::Rows<T> y = none, y_expected = none, du = none, du_expected = none;
-  typename Layer::Trail trail;
+  typename Layer::Checkpoints checkpoints;
   auto state = first, state_expected = first, dstate = last, dstate_expected = last;
   auto cotangent = layer.cotangent(), cotangent_expected = cotangent;
-  layer.forward(u, y, state, trail);
+  layer.forward(u, y, state, checkpoints);
   layer.forward(u, y_expected, state_expected);
-  layer.forward_vjp(u, trail, dy, dstate, du, cotangent);
+  layer.forward_vjp(u, checkpoints, dy, dstate, du, cotangent);
   layer.forward_vjp(u, first, dy, dstate_expected, du_expected, cotangent_expected);
   CHECK(y == y_expected);
   CHECK(state == state_expected);
@@ -135,8 +135,8 @@ TEMPLATE_TEST_CASE("a trail leads back to the same gradients, and a wrong one is
   layer.parameters_vjp(cotangent_expected, gradient_expected);
   check_gradient(gradient, gradient_expected, within);
 
-  typename Layer::Trail of_another_length{};
-  of_another_length.starts = decltype(trail.starts)(7);
+  typename Layer::Checkpoints of_another_length{};
+  of_another_length.starts = decltype(checkpoints.starts)(7);
   CHECK_THROWS_AS(layer.forward_vjp(u, of_another_length, dy, dstate, du, cotangent), ShapeError);
 }
 

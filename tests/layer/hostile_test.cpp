@@ -17,9 +17,11 @@ void check(const Layer& layer, Oracle oracle) {
     const laws::Rows<double> exact = oracle(u);
     CAPTURE(length);
     CHECK(laws::distance(laws::run_from_rest(layer, u).template cast<double>(), exact) <= near);
-    CHECK(laws::distance(laws::run_from_rest(layer, u, mode::recurrence{}).template cast<double>(), exact) <= near);
+    CHECK(laws::distance(laws::run_from_rest(layer, u, algorithm::recurrence{}).template cast<double>(), exact) <=
+          near);
     if constexpr (requires { layer.engine().jump_entries(); })
-      CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}).template cast<double>(), exact) <= near);
+      CHECK(laws::distance(laws::run_from_rest(layer, u, algorithm::convolution{}).template cast<double>(), exact) <=
+            near);
   }
 }
 
@@ -27,7 +29,7 @@ void check(const Layer& layer, Oracle oracle) {
 template <class T>
 S5Parameters<double> as_s5(const S4DParameters<T>& diagonal) {
   const auto system = diagonal.system(0);
-  S5Parameters<double> parameters(1, diagonal.states, Spectrum::half, Steps::one_for_all);
+  S5Parameters<double> parameters(1, diagonal.states, Spectrum::half, TimeSteps::shared);
   for (Index n = 0; n < system.modes(); ++n) {
     parameters.Lambda_re(n) = system.Lambda(n).real();
     parameters.Lambda_im(n) = system.Lambda(n).imag();

@@ -22,7 +22,7 @@ enum class Mode { exact, transforms };
 using ssm::Index;
 template <class T>
 using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-template <ssm::SSMLayer L>
+template <ssm::TimeInvariantSSMLayer L>
 using Signal = Rows<typename L::Scalar>;
 
 template <class T>

@@ -23,7 +23,7 @@ void check_against_dense(Measure measure, Index N, double dt, Method method) {
   const auto exact = support::dense_response(wide, method, 1, u);
   CAPTURE(N, dt);
   CHECK(laws::distance(laws::run_from_rest(layer, u).template cast<double>(), exact) <= tolerance::recurrence<T>);
-  CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}).template cast<double>(), exact) <=
+  CHECK(laws::distance(laws::run_from_rest(layer, u, algorithm::convolution{}).template cast<double>(), exact) <=
         tolerance::convolution<T>);
 }
 

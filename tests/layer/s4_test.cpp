@@ -18,10 +18,11 @@ void check_against_dense(Index N, double dt, Index L) {
   const auto exact = support::dense_response(dense(parameters), Bilinear{}, 1, u);
   CAPTURE(N, dt, L);
   CHECK(laws::distance(laws::run_from_rest(layer, u).template cast<double>(), exact) <= tolerance::recurrence<T>);
-  CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}).template cast<double>(), exact) <=
+  CHECK(laws::distance(laws::run_from_rest(layer, u, algorithm::convolution{}).template cast<double>(), exact) <=
         tolerance::convolution<T>);
-  CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution<fft::FftwBackend>{}).template cast<double>(),
-                       exact) <= tolerance::convolution<T>);
+  CHECK(laws::distance(
+            laws::run_from_rest(layer, u, algorithm::convolution<fft::FftwBackend>{}).template cast<double>(), exact) <=
+        tolerance::convolution<T>);
 }
 
 }  // namespace
@@ -109,7 +110,7 @@ TEST_CASE("a mode that stands still, decays slowly or is very fast keeps the mod
   CAPTURE(A_re_log, A_im);
   const S4<double> layer(parameters);
   const auto any = support::AnyLayer<double>::of(layer);
-  laws::another_mode_is_the_default(any, support::AnyLayer<double>::of(layer, mode::convolution{}));
+  laws::another_mode_is_the_default(any, support::AnyLayer<double>::of(layer, algorithm::convolution{}));
 }
 
 TEST_CASE("real parts of every measure have gradients that an optimiser can use", "[layer][gradient]") {

@@ -18,7 +18,7 @@ void support::add_s4d(std::vector<Case<T>>& cases) {
   auto shared = shape(4, 16);
   shared.copies = 2;
   cases.push_back(featurewise_case("S4D-LegS, N = 16 fixed, two copies",
-                                   S4D<T, 16>(initial<S4D<T>>(diagonal::LegS{}, shared, random))));
+                                   S4D<T, 16>(initial<S4D<T>>(hippo::LegS{}, shared, random))));
   cases.push_back(featurewise_case("S4D, state in double",
                                    S4D<T, dynamic, double>(initial<S4D<T>>(diagonal::Linear{}, shape(2, 8), random))));
 }

@@ -18,9 +18,9 @@ void check_against_dense(Index N, double dt, Index L, Method method) {
     return laws::distance(laws::run_from_rest(layer, u, mode).template cast<double>(), exact);
   };
   CAPTURE(N, dt, L);
-  CHECK(error(mode::recurrence{}) <= tolerance::recurrence<T>);
-  CHECK(error(mode::convolution<fft::EigenBackend>{}) <= tolerance::convolution<T>);
-  CHECK(error(mode::convolution<fft::FftwBackend>{}) <= tolerance::convolution<T>);
+  CHECK(error(algorithm::recurrence{}) <= tolerance::recurrence<T>);
+  CHECK(error(algorithm::convolution<fft::EigenBackend>{}) <= tolerance::convolution<T>);
+  CHECK(error(algorithm::convolution<fft::FftwBackend>{}) <= tolerance::convolution<T>);
 }
 
 }  // namespace
@@ -58,11 +58,11 @@ TEMPLATE_TEST_CASE("S4D's kernels are cut off where they have decayed, not befor
     }
     CHECK(rest <= std::numeric_limits<T>::epsilon() * peak);
     auto u = laws::noise<T>(L, 3);
-    const auto recurrence = laws::run_from_rest(layer, u, mode::recurrence{});
-    CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}), recurrence) <=
+    const auto recurrence = laws::run_from_rest(layer, u, algorithm::recurrence{});
+    CHECK(laws::distance(laws::run_from_rest(layer, u, algorithm::convolution{}), recurrence) <=
           tolerance::recurrence<T> + tolerance::convolution<T>);
     u(10, 1) = std::numeric_limits<T>::quiet_NaN();
-    const auto heard = laws::run_from_rest(layer, u, mode::convolution{});
+    const auto heard = laws::run_from_rest(layer, u, algorithm::convolution{});
     for (Index k = 0; k < L; ++k) CHECK(std::isnan(heard(k, 1)) == (k >= 10));
   }
   parameters.A_re_log(2, 3) = -100;  // one mode of one feature stands
@@ -95,7 +95,7 @@ TEST_CASE("a size known at compile time changes no bit", "[layer]") {
 
 TEST_CASE("features that share A and B differ in C, D and dt alone", "[layer]") {
   Random random(2);
-  const auto shared = initial<S4D<double>>(diagonal::Random{}, {.features = 6, .states = 7, .copies = 3}, random);
+  const auto shared = initial<S4D<double>>(diagonal::Unstructured{}, {.features = 6, .states = 7, .copies = 3}, random);
   CHECK(shared.A_re_log.rows() == 3);
   S4DParameters<double> own(6, 7);
   for (Index h = 0; h < 6; ++h)
@@ -109,7 +109,7 @@ TEST_CASE("features that share A and B differ in C, D and dt alone", "[layer]") 
   own.log_dt = shared.log_dt;
   const auto u = laws::noise<double>(80, 6);
   CHECK(laws::run_from_rest(S4D<double>(shared), u) == laws::run_from_rest(S4D<double>(own), u));
-  CHECK_THROWS_AS((initial<S4D<double>>(diagonal::Random{}, {.features = 6, .copies = 4}, random)), DomainError);
+  CHECK_THROWS_AS((initial<S4D<double>>(diagonal::Unstructured{}, {.features = 6, .copies = 4}, random)), DomainError);
   CHECK_THROWS_AS((S4D<double>(S4DParameters<double>(6, 7, 4))), ShapeError);
 }
 
@@ -157,6 +157,7 @@ TEST_CASE("a mode that stands still, hardly decays or is very fast keeps the mod
   for (const Index length : {1, 64, 500}) {
     const auto u = laws::noise<double>(length, 1);
     const S4D<double> layer(parameters);
-    CHECK(laws::distance(laws::run_from_rest(layer, u, mode::convolution{}), laws::run_from_rest(layer, u)) <= 2e-12);
+    CHECK(laws::distance(laws::run_from_rest(layer, u, algorithm::convolution{}), laws::run_from_rest(layer, u)) <=
+          2e-12);
   }
 }

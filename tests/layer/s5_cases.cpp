@@ -10,8 +10,8 @@ support::Case<typename Layer::Scalar> scan_case(std::string name, const Layer& l
   using T = typename Layer::Scalar;
   using Any = support::AnyLayer<T>;
   support::Case<T> made{std::move(name), Any::of(layer), true};
-  made.modes.emplace_back("recurrence", Any::of(layer, mode::recurrence{}));
-  made.modes.emplace_back("scan over two threads", Any::of(layer, mode::scan{.executor = support::two_threads()}));
+  made.modes.emplace_back("recurrence", Any::of(layer, algorithm::recurrence{}));
+  made.modes.emplace_back("scan over two threads", Any::of(layer, algorithm::scan{.executor = support::two_threads()}));
   return made;
 }
 
@@ -20,24 +20,22 @@ support::Case<typename Layer::Scalar> scan_case(std::string name, const Layer& l
 template <class T>
 void support::add_s5(std::vector<Case<T>>& cases) {
   Random random(8);
-  const auto shape = [](Index features, Index states, Spectrum spectrum = Spectrum::half) {
-    return S5Shape{.features = features, .states = states, .spectrum = spectrum, .dt_min = 1e-2};
+  const auto shape = [](Index features, Index states, Index blocks = 1, Spectrum spectrum = Spectrum::half) {
+    return S5Shape{.features = features, .states = states, .spectrum = spectrum, .blocks = blocks, .dt_min = 1e-2};
   };
-  cases.push_back(scan_case("S5, P = 1, H = 1", S5<T>(initial<S5<T>>(hippo::NormalLegS{}, shape(1, 1), random))));
-  cases.push_back(scan_case("S5, P = 7, H = 3", S5<T>(initial<S5<T>>(hippo::NormalLegS{}, shape(3, 7), random))));
+  cases.push_back(scan_case("S5, P = 1, H = 1", S5<T>(initial<S5<T>>(hippo::LegS{}, shape(1, 1), random))));
+  cases.push_back(scan_case("S5, P = 7, H = 3", S5<T>(initial<S5<T>>(hippo::LegS{}, shape(3, 7), random))));
+  cases.push_back(scan_case("S5, three blocks, P = 150, H = 5",
+                            S5<T>(initial<S5<T>>(hippo::LegS{}, shape(5, 150, 3), random, s5_output::LecunNormal{}))));
   cases.push_back(
-      scan_case("S5, three blocks, P = 150, H = 5",
-                S5<T>(initial<S5<T>>(hippo::NormalLegS{.blocks = 3}, shape(5, 150), random, output::LecunNormal{}))));
-  cases.push_back(scan_case("S5, bilinear, full spectrum, P = 9, rate 2",
-                            S5<T>(initial<S5<T>>(hippo::NormalLegS{.blocks = 3}, shape(2, 9, Spectrum::full), random,
-                                                 output::ComplexNormal{}),
-                                  Bilinear{}, {2.0})));
-  auto one_dt = shape(4, 16);
-  one_dt.steps = Steps::one_for_all;
+      scan_case("S5, bilinear, full spectrum, P = 9, rate 2",
+                S5<T>(initial<S5<T>>(hippo::LegS{}, shape(2, 9, 3, Spectrum::full), random, s5_output::ComplexNormal{}),
+                      Bilinear{}, {2.0})));
+  auto one_dt = shape(4, 16, 2);
+  one_dt.steps = TimeSteps::shared;
+  cases.push_back(scan_case("S5, one dt, P = 16 fixed", S5<T, 16>(initial<S5<T>>(hippo::LegS{}, one_dt, random))));
   cases.push_back(
-      scan_case("S5, one dt, P = 16 fixed", S5<T, 16>(initial<S5<T>>(hippo::NormalLegS{.blocks = 2}, one_dt, random))));
-  cases.push_back(scan_case("S5, state in double", S5<T, dynamic, double>(initial<S5<T>>(hippo::NormalLegS{.blocks = 2},
-                                                                                         shape(4, 12), random))));
+      scan_case("S5, state in double", S5<T, dynamic, double>(initial<S5<T>>(hippo::LegS{}, shape(4, 12, 2), random))));
 }
 
 template void support::add_s5(std::vector<Case<float>>&);

@@ -10,7 +10,7 @@ template <class T>
 S5Parameters<T> drawn(Index H, Index P, Spectrum spectrum = Spectrum::half, double dt_min = 1e-3,
                       double dt_max = 1e-1) {
   Random random(7);
-  return initial<S5<T>>(hippo::NormalLegS{},
+  return initial<S5<T>>(hippo::LegS{},
                         {.features = H, .states = P, .spectrum = spectrum, .dt_min = dt_min, .dt_max = dt_max}, random);
 }
 
@@ -25,7 +25,7 @@ std::vector<T> uneven(Index length, std::uint64_t seed = 3) {
 
 template <class T>
 laws::Rows<T> run_uneven(const S5<T>& layer, const laws::Rows<T>& u, const std::vector<T>& intervals,
-                         typename S5<T>::State& state, mode::scan how = {}) {
+                         typename S5<T>::State& state, algorithm::scan how = {}) {
   laws::Rows<T> y(u.rows(), u.cols());
   layer.forward(u, std::span<const T>(intervals), y, state, how);
   return y;
@@ -42,7 +42,7 @@ void check_against_definition(Index P, double dt, Spectrum spectrum, Index L, Me
   };
   const auto exact = support::s5_response(parameters, method, 1, u);
   CHECK(error(laws::run_from_rest(layer, u), exact) <= tolerance::recurrence<T>);
-  CHECK(error(laws::run_from_rest(layer, u, mode::recurrence{}), exact) <= tolerance::recurrence<T>);
+  CHECK(error(laws::run_from_rest(layer, u, algorithm::recurrence{}), exact) <= tolerance::recurrence<T>);
   const auto intervals = uneven<T>(L);
   auto state = layer.initial_state();
   CHECK(error(run_uneven(layer, u, intervals, state), support::s5_response(parameters, method, 1, u, intervals)) <=
@@ -70,7 +70,7 @@ TEMPLATE_TEST_CASE("the number of threads changes no bit, with uneven steps too"
   ThreadPool three(3);
   for (Executor* threads : {static_cast<Executor*>(&support::two_threads()), static_cast<Executor*>(&three)}) {
     auto one = layer.initial_state(), many = one;
-    CHECK(laws::run(layer, u, one) == laws::run(layer, u, many, mode::scan{.executor = *threads}));
+    CHECK(laws::run(layer, u, one) == laws::run(layer, u, many, algorithm::scan{.executor = *threads}));
     CHECK(one == many);
     const auto intervals = uneven<TestType>(L);
     CHECK(run_uneven(layer, u, intervals, one) == run_uneven(layer, u, intervals, many, {.executor = *threads}));
@@ -121,28 +121,28 @@ TEST_CASE("uneven steps make nothing of the size of the sequence times the state
 
 TEST_CASE("the three ways to draw C have the published variances", "[layer]") {
   const Index H = 40, P = 64;
-  const S5Shape shape{.features = H, .states = P, .spectrum = Spectrum::full};
+  const S5Shape shape{.features = H, .states = P, .spectrum = Spectrum::full, .blocks = 4};
   const auto variance = [&](auto output) {
     Random random(5);
-    const auto parameters = initial<S5<double>>(hippo::NormalLegS{.blocks = 4}, shape, random, output);
+    const auto parameters = initial<S5<double>>(hippo::LegS{}, shape, random, output);
     double sum = 0;
     for (const auto& value : parameters.C) sum += std::norm(value);
     return sum / double(parameters.C.size());
   };
-  CHECK(variance(output::TruncatedNormal{}) == Approx(2.0 / P).epsilon(0.1));
-  CHECK(variance(output::LecunNormal{}) == Approx(2.0 / (P * H)).epsilon(0.1));
-  CHECK(variance(output::ComplexNormal{}) == Approx(1.0).epsilon(0.1));
+  CHECK(variance(s5_output::TruncatedNormal{}) == Approx(2.0 / P).epsilon(0.1));
+  CHECK(variance(s5_output::LecunNormal{}) == Approx(2.0 / (P * H)).epsilon(0.1));
+  CHECK(variance(s5_output::ComplexNormal{}) == Approx(1.0).epsilon(0.1));
 }
 
 TEST_CASE("S5 starts from the normal part of LegS in blocks, half or whole", "[layer]") {
   Random random(6);
   const auto block = hippo::nplr(hippo::LegS{}, 8).half();
-  const auto half = initial<S5<double>>(hippo::NormalLegS{.blocks = 3}, {.features = 2, .states = 24}, random);
+  const auto half = initial<S5<double>>(hippo::LegS{}, {.features = 2, .states = 24, .blocks = 3}, random);
   CHECK(half.modes() == 12);
   for (Index s = 0; s < 12; ++s) CHECK(half.Lambda(s) == block.Lambda(s % 4));
   // half a spectrum and the whole one are the same system where the whole is its own mirror
-  const auto whole = initial<S5<double>>(hippo::NormalLegS{.blocks = 3},
-                                         {.features = 2, .states = 24, .spectrum = Spectrum::full}, random);
+  const auto whole = initial<S5<double>>(
+      hippo::LegS{}, {.features = 2, .states = 24, .spectrum = Spectrum::full, .blocks = 3}, random);
   CHECK(whole.modes() == 24);
   S5Parameters<double> mirrored(2, 24, Spectrum::full);
   for (Index s = 0; s < 12; ++s)
@@ -195,10 +195,8 @@ TEST_CASE("S5 refuses what is no layer and no interval", "[layer]") {
   CHECK_THROWS_AS(S5<float>(bad), DomainError);
   CHECK_THROWS_AS((S5<float, 8>(good)), ShapeError);
   Random random(1);
-  CHECK_THROWS_AS((initial<S5<float>>(hippo::NormalLegS{.blocks = 4}, {.features = 1, .states = 6}, random)),
-                  DomainError);
-  CHECK_THROWS_AS((initial<S5<float>>(hippo::NormalLegS{.blocks = 2}, {.features = 1, .states = 6}, random)),
-                  DomainError);
+  CHECK_THROWS_AS((initial<S5<float>>(hippo::LegS{}, {.features = 1, .states = 6, .blocks = 4}, random)), DomainError);
+  CHECK_THROWS_AS((initial<S5<float>>(hippo::LegS{}, {.features = 1, .states = 6, .blocks = 2}, random)), DomainError);
 
   const S5<float> layer(good);
   auto state = layer.initial_state();

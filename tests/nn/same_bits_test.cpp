@@ -78,8 +78,8 @@ void check_layer(const Layer& layer, Index L) {
     for (Index k = 0; k < std::min<Index>(L, 5); ++k)
       layer.step(ConstSequence<float>(u).row(k), Sequence<float>(y).row(k), state);
     append(all, y.all());
-    if constexpr (requires { layer.forward(u, y, state, mode::convolution{}); })
-      layer.forward(ConstSequence<float>(u), Sequence<float>(y), state, mode::convolution{});
+    if constexpr (requires { layer.forward(u, y, state, algorithm::convolution{}); })
+      layer.forward(ConstSequence<float>(u), Sequence<float>(y), state, algorithm::convolution{});
     append(all, y.all());
     auto cotangent = layer.cotangent();
     layer.forward_vjp(u, dy, Sequence<float>(du), cotangent);
@@ -114,7 +114,7 @@ template <class Layer>
 Numbers trained(nn::Stack<Layer> model, std::size_t bytes, Executor& executor) {
   const Index L = 50, inputs = model.shape().inputs, outputs = model.shape().outputs;
   nn::Backpropagation<Layer> backpropagate(executor);
-  optim::AdamW<float> optimizer(model.parameters(), {.rate = 1e-2});
+  optim::AdamW<float> optimizer(model.parameters(), {.learning_rate = 1e-2});
   std::vector<Placed> sequences;
   for (std::uint64_t i = 0; i < 5; ++i) sequences.emplace_back(L, inputs, bytes, i);
   Numbers all;
@@ -155,7 +155,7 @@ Numbers trained(nn::Stack<Layer> model, std::size_t bytes, Executor& executor) {
 TEST_CASE("a layer's bits do not depend on where its numbers lie", "[nn][bits]") {
   check_layers<S4D<float>>(diagonal::Linear{});
   check_layers<S4<float>>(hippo::LegS{});
-  check_layers<S5<float>>(hippo::NormalLegS{});
+  check_layers<S5<float>>(hippo::LegS{});
   check_layers<LSSL<float>>(hippo::LegS{});
 }
 
@@ -216,12 +216,12 @@ TEST_CASE("a training's bits do not depend on where its numbers lie, nor on thre
     check_everywhere([&](std::size_t bytes) { return trained(model, bytes, two); });
   };
   check(model<S4D<float>>(diagonal::Linear{}, {.inputs = 2, .features = 8, .states = 8, .layers = 2, .outputs = 3}));
-  check(model<S5<float>>(hippo::NormalLegS{}, {.inputs = 1,
-                                               .features = 7,
-                                               .states = 8,
-                                               .layers = 2,
-                                               .outputs = 2,
-                                               .pool = nn::Pool::none,
-                                               .batch_norm = true,
-                                               .dropout = 0.1}));
+  check(model<S5<float>>(hippo::LegS{}, {.inputs = 1,
+                                         .features = 7,
+                                         .states = 8,
+                                         .layers = 2,
+                                         .outputs = 2,
+                                         .pool = nn::Pool::none,
+                                         .batch_norm = true,
+                                         .dropout = 0.1}));
 }

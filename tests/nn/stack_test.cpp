@@ -125,7 +125,7 @@ TEST_CASE("gradients are the same bits for any number of threads", "[nn][gradien
     using Layer = S5<float>;
     const auto run = [&](Index count) {
       Random random(4);
-      nn::Stack<Layer> model(hippo::NormalLegS{}, shape, random);
+      nn::Stack<Layer> model(hippo::LegS{}, shape, random);
       std::vector<std::vector<float>> inputs;
       for (Index i = 0; i < 11; ++i) inputs.push_back(input<float>(shape, 5 + i, random));
       std::vector<nn::Example<float>> examples;
@@ -178,7 +178,7 @@ TEST_CASE("intervals reach the layers that take them, and are refused by others"
   const nn::StackShape shape{.inputs = 1, .features = 4, .states = 4, .layers = 1, .outputs = 2};
   const std::vector<float> u = noise<float>(6, random), intervals{1, 2, 0.5F, 1, 1, 3};
   std::vector<float> answer(2), other(2);
-  const nn::Stack<S5<float>> uneven(hippo::NormalLegS{}, shape, random);
+  const nn::Stack<S5<float>> uneven(hippo::LegS{}, shape, random);
   uneven.forward({u.data(), 6, 1}, {answer.data(), 1, 2}, intervals);
   uneven.forward({u.data(), 6, 1}, {other.data(), 1, 2});
   CHECK(answer != other);

@@ -39,13 +39,13 @@ auto adamw(optim::AdamWOptions options) {
 }  // namespace
 
 TEST_CASE("AdamW is the reference's", "[optim][golden]") {
-  check_steps(open("adamw"), Role::ordinary, adamw({.rate = 1e-2, .weight_decay = 0.05}), plain);
-  check_steps(open("adamw_groups"), Role::dynamics, adamw({.rate = 1e-2, .weight_decay = 0.05}), plain);
+  check_steps(open("adamw"), Role::ordinary, adamw({.learning_rate = 1e-2, .weight_decay = 0.05}), plain);
+  check_steps(open("adamw_groups"), Role::dynamics, adamw({.learning_rate = 1e-2, .weight_decay = 0.05}), plain);
 }
 
 TEST_CASE("clipping is the reference's", "[optim][golden]") {
   const auto file = open("adamw_clip");
-  check_steps(file, Role::ordinary, adamw({.rate = 1e-2, .weight_decay = 0.01, .clip = 1}),
+  check_steps(file, Role::ordinary, adamw({.learning_rate = 1e-2, .weight_decay = 0.01, .clip = 1}),
               [&](auto& optimizer, const auto& gradients, Index k) {
                 const double norm = optimizer.step(gradients),
                              expected = file["norm_before_clip"].values[std::size_t(k)];
@@ -58,7 +58,7 @@ TEST_CASE("warm-up and cosine are the reference's", "[optim][golden]") {
   const Index steps = file["lr"].size(0);
   for (Index k = 0; k < steps; ++k)
     CHECK(std::abs(1e-2 * optim::warmup_cosine(k, 5, steps) - file["lr"].values[std::size_t(k)]) <= 1e-15);
-  check_steps(file, Role::ordinary, adamw({.rate = 1e-2, .weight_decay = 0}),
+  check_steps(file, Role::ordinary, adamw({.learning_rate = 1e-2, .weight_decay = 0}),
               [&](auto& optimizer, const auto& gradients, Index k) {
                 optimizer.step(gradients, optim::warmup_cosine(k, 5, steps));
               });

@@ -24,7 +24,7 @@ LSSL<T> dense_layer() {
 template <class T>
 S5<T> scan_layer() {
   Random random(3);
-  return S5<T>(initial<S5<T>>(hippo::NormalLegS{}, {.features = 5, .states = 100}, random));
+  return S5<T>(initial<S5<T>>(hippo::LegS{}, {.features = 5, .states = 100}, random));
 }
 
 template <class Layer>
@@ -92,16 +92,16 @@ void check_plan(const Layer& layer, double tolerance, Mode... mode) {
 TEMPLATE_TEST_CASE("a plan gives what forward gives, without allocating", "[layer][plan]", float, double) {
   using T = TestType;
   const double exact = 0, near = tolerance::convolution<T> + tolerance::recurrence<T>;
-  check_plan(diagonal_layer<T>(), exact, mode::recurrence{});
-  check_plan(diagonal_layer<T>(), near, mode::convolution<fft::EigenBackend>{});
-  check_plan(diagonal_layer<T>(), near, mode::convolution<fft::FftwBackend>{});
+  check_plan(diagonal_layer<T>(), exact, algorithm::recurrence{});
+  check_plan(diagonal_layer<T>(), near, algorithm::convolution<fft::EigenBackend>{});
+  check_plan(diagonal_layer<T>(), near, algorithm::convolution<fft::FftwBackend>{});
   check_plan(diagonal_layer<T>(), near);
-  check_plan(dense_layer<T>(), exact, mode::recurrence{});
-  check_plan(dense_layer<T>(), near, mode::convolution{});
+  check_plan(dense_layer<T>(), exact, algorithm::recurrence{});
+  check_plan(dense_layer<T>(), near, algorithm::convolution{});
   check_plan(dense_layer<T>(), near);
-  check_plan(scan_layer<T>(), exact, mode::scan{});
+  check_plan(scan_layer<T>(), exact, algorithm::scan{});
   check_plan(scan_layer<T>(), exact);
-  check_plan(scan_layer<T>(), tolerance::recurrence<T>, mode::recurrence{});
+  check_plan(scan_layer<T>(), tolerance::recurrence<T>, algorithm::recurrence{});
   check_plan(example::MovingAverage<T>({T(0.5), T(0.1)}), exact);
 }
 
@@ -129,15 +129,15 @@ TEST_CASE("the planner takes what its table says is cheaper, and says so", "[lay
   const auto recurs = plan(layer, {.length = 100}, table);
   CHECK(recurs.explain().starts_with("recurrence: "));
   CHECK(recurs.explain().find("a convolution (FFT of 200 points) would take") != std::string::npos);
-  CHECK(plan(layer, {.length = 100}, mode::recurrence{}).explain().ends_with("as told"));
+  CHECK(plan(layer, {.length = 100}, algorithm::recurrence{}).explain().ends_with("as told"));
 }
 
 TEST_CASE("what a plan says it holds is what it allocates", "[layer][plan]") {
   const auto layer = diagonal_layer<float>(64, 32);
   const auto before =
-      plan(layer, {.length = 4096}, mode::convolution<fft::FftwBackend>{});  // FFTW keeps what it learnt
+      plan(layer, {.length = 4096}, algorithm::convolution<fft::FftwBackend>{});  // FFTW keeps what it learnt
   const support::AllocationCounter counter;
-  const auto run = plan(layer, {.length = 4096}, mode::convolution<fft::FftwBackend>{});
+  const auto run = plan(layer, {.length = 4096}, algorithm::convolution<fft::FftwBackend>{});
   const auto held = counter.held_bytes();
   CHECK(static_cast<double>(run.bytes()) <= 1.02 * static_cast<double>(held));
   CHECK(static_cast<double>(run.bytes()) >= 0.95 * static_cast<double>(held));  // FFTW keeps some tables of its own
@@ -146,7 +146,7 @@ TEST_CASE("what a plan says it holds is what it allocates", "[layer][plan]") {
 TEST_CASE("a plan refuses sizes without meaning and a layer that would be gone", "[layer][plan]") {
   const auto layer = diagonal_layer<float>();
   CHECK_THROWS_AS(plan(layer, {.length = -1}), DomainError);
-  CHECK_THROWS_AS(plan(layer, {.length = 1, .batch = -1}, mode::convolution{}), DomainError);
+  CHECK_THROWS_AS(plan(layer, {.length = 1, .batch = -1}, algorithm::convolution{}), DomainError);
   CHECK_NOTHROW(plan(layer, {.length = 0, .batch = 0}));
   STATIC_REQUIRE(CanPlan<S4D<float>&>);
   STATIC_REQUIRE_FALSE(CanPlan<S4D<float>>);  // a temporary

@@ -58,9 +58,9 @@ laws::Rows<double> run_in_chunks(const Layer& layer, const laws::Rows<typename L
 template <class Layer>
 std::vector<Mode<Layer>> featurewise_modes() {
   return {[](const auto& layer, auto u, auto y, auto& state) { layer.forward(u, y, state); },
-          [](const auto& layer, auto u, auto y, auto& state) { layer.forward(u, y, state, mode::convolution{}); },
+          [](const auto& layer, auto u, auto y, auto& state) { layer.forward(u, y, state, algorithm::convolution{}); },
           [](const auto& layer, auto u, auto y, auto& state) {
-            layer.forward(u, y, state, mode::convolution<fft::FftwBackend>{});
+            layer.forward(u, y, state, algorithm::convolution<fft::FftwBackend>{});
           },
           step_by_step<Layer>};
 }
@@ -143,9 +143,9 @@ Trial trial(Random& random) {
     default: {
       static ThreadPool two(2);
       const Spectrum spectrum = random.uniform() < 0.5 ? Spectrum::half : Spectrum::full;
-      const Steps steps = random.uniform() < 0.5 ? Steps::one_each : Steps::one_for_all;
-      const auto parameters = initial<S5<T>>(
-          hippo::NormalLegS{}, {.features = H, .states = N, .spectrum = spectrum, .steps = steps}, random);
+      const TimeSteps steps = random.uniform() < 0.5 ? TimeSteps::per_mode : TimeSteps::shared;
+      const auto parameters =
+          initial<S5<T>>(hippo::LegS{}, {.features = H, .states = N, .spectrum = spectrum, .steps = steps}, random);
       const S5<T> layer(parameters, sampling);
       const auto u = laws::noise<T>(between(random, 0, 400), H, random.bits());
       const std::string what = "S5 " + scalar + ", H = " + std::to_string(H) + ", P = " + std::to_string(N) +

@@ -55,7 +55,7 @@ TEMPLATE_TEST_CASE("a state comes back from its bytes", "[layer]", float, double
   check_bytes(S4D<TestType>(modal));
   check_bytes(S4D<TestType, 5, double>(modal));
   check_bytes(LSSL<TestType>(initial<LSSL<TestType>>(hippo::LegS{}, {.features = 2, .states = 3}, random)));
-  check_bytes(S5<TestType>(initial<S5<TestType>>(hippo::NormalLegS{}, {.features = 2, .states = 6}, random)));
+  check_bytes(S5<TestType>(initial<S5<TestType>>(hippo::LegS{}, {.features = 2, .states = 6}, random)));
 }
 
 TEST_CASE("bytes that are not this layer's state are refused by name, and change nothing", "[layer]") {
@@ -72,7 +72,7 @@ TEST_CASE("bytes that are not this layer's state are refused by name, and change
   CHECK_THAT(refusal(layer, [](auto& bytes) { bytes[9] ^= std::byte{1}; }),
              ContainsSubstring("expected those of 'modes, F32', got"));
   CHECK_THAT(refusal(layer, [](auto& bytes) { bytes[24] ^= std::byte{1}; }), ContainsSubstring("of other sizes"));
-  const S5<float> other(initial<S5<float>>(hippo::NormalLegS{}, {.features = 3, .states = 4}, random));
+  const S5<float> other(initial<S5<float>>(hippo::LegS{}, {.features = 3, .states = 4}, random));
   auto state = other.initial_state();
   std::vector<std::byte> bytes(static_cast<std::size_t>(byte_size(state)));
   save(state, bytes);

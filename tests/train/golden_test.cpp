@@ -63,7 +63,8 @@ void check_curve(const Safetensors& file, typename Layer::Parameters like, bool 
     if (fixed_B) std::erase_if(list, [](const auto& each) { return each.name.ends_with("ssm/B_ri"); });
     return list;
   };
-  optim::AdamW<double> optimizer(trained(model.weights()), {.rate = 4e-3, .weight_decay = 0.01, .dynamics_rate = 1e-3});
+  optim::AdamW<double> optimizer(trained(model.weights()),
+                                 {.learning_rate = 4e-3, .weight_decay = 0.01, .dynamics_learning_rate = 1e-3});
   ThreadPool threads(2);
   nn::Backpropagation<Layer> backpropagate(threads);
   Random random(1);

@@ -25,12 +25,12 @@ train::Sample<float> sample(Index i, Random& random) {
     u.push_back(static_cast<float>(std::sin((i % 2 == 0 ? 0.3 : 0.8) * k) + 0.2 * random.normal()));
   return {u};
 }
-train::Judged judge(Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) {
+train::LossResult loss_of(Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) {
   return {nn::cross_entropy<float>(answer.row(0), i % 2, danswer.row(0), weight),
           (answer(0, 1) > answer(0, 0)) == (i % 2 == 1) ? 1.0 : 0.0};
 }
 train::Options options(bool checkpoint) {
-  train::Options all{.epochs = 4, .batch = 6, .rate = 1e-2, .average = 0.9, .seed = 5};
+  train::Options all{.epochs = 4, .batch = 6, .learning_rate = 1e-2, .ema_decay = 0.9, .seed = 5};
   if (checkpoint) all.checkpoint = folder / "checkpoint";
   return all;
 }
@@ -47,7 +47,7 @@ TEST_CASE("a training learns", "[train]") {
   auto longer = options(false);
   longer.epochs = 30;
   train::Trainer<Layer> trainer(model, longer, this_thread());
-  CHECK(trainer.run(40, sample, judge));
+  CHECK(trainer.run(40, sample, loss_of));
   CHECK(trainer.curve().size() == 30);
   CHECK(trainer.curve().back().loss < 0.5 * trainer.curve().front().loss);
   CHECK(trainer.curve().back().accuracy > 0.8);
@@ -58,7 +58,7 @@ TEST_CASE("one thread and two give the same curve, bit for bit", "[train]") {
     auto model = fresh();
     ThreadPool threads(count);
     train::Trainer<Layer> trainer(model, options(false), threads);
-    trainer.run(20, sample, judge);
+    trainer.run(20, sample, loss_of);
     auto all = numbers(model);
     for (const auto& epoch : trainer.curve()) all.push_back(static_cast<float>(epoch.loss));
     return all;
@@ -70,7 +70,7 @@ TEST_CASE("stopped and resumed after any step, it is as if it had been left alon
   std::filesystem::create_directories(folder);
   auto alone = fresh();
   train::Trainer<Layer> whole(alone, options(false), this_thread());
-  whole.run(20, sample, judge);
+  whole.run(20, sample, loss_of);
   std::filesystem::remove(folder / "checkpoint");
   bool done = false;
   Index rounds = 0;
@@ -81,7 +81,7 @@ TEST_CASE("stopped and resumed after any step, it is as if it had been left alon
     train::Trainer<Layer> part(model, options(true), this_thread());
     CHECK(part.resume() == (rounds > 1));
     Index steps = 0;
-    done = part.run(20, sample, judge, {.stop = [&] { return ++steps == 3; }});
+    done = part.run(20, sample, loss_of, {.should_stop = [&] { return ++steps == 3; }});
     curve = part.curve();
     last = numbers(model);
   }
@@ -95,7 +95,7 @@ TEST_CASE("stopped and resumed after any step, it is as if it had been left alon
   }
   auto model = fresh();
   auto other = options(true);
-  other.rate = 2e-2;
+  other.learning_rate = 2e-2;
   CHECK_THROWS_AS((train::Trainer<Layer>(model, other, this_thread()).resume()), io::FormatError);
   std::filesystem::remove_all(folder);
 }
@@ -103,8 +103,8 @@ TEST_CASE("stopped and resumed after any step, it is as if it had been left alon
 TEST_CASE("a stop that is asked for in the last step changes nothing", "[train]") {
   auto alone = fresh(), asked = fresh();
   train::Trainer<Layer> one(alone, options(false), this_thread()), other(asked, options(false), this_thread());
-  one.run(20, sample, judge);
-  CHECK(other.run(20, sample, judge, {.stop = [&] { return other.steps() == 16; }}));
+  one.run(20, sample, loss_of);
+  CHECK(other.run(20, sample, loss_of, {.should_stop = [&] { return other.steps() == 16; }}));
   CHECK(other.steps() == 16);
   CHECK(numbers(asked) == numbers(alone));
 }
@@ -118,9 +118,9 @@ TEST_CASE("a loss that is not finite stops it, with step and array", "[train]") 
     if (++steps > 12) made.u[3] = std::numeric_limits<float>::quiet_NaN();
     return made;
   };
-  CHECK_THROWS_WITH(trainer.run(20, broken, judge), support::ContainsSubstring("step 3: example ") &&
-                                                        support::ContainsSubstring("its loss is nan") &&
-                                                        support::ContainsSubstring("checkpoint"));
+  CHECK_THROWS_WITH(trainer.run(20, broken, loss_of), support::ContainsSubstring("step 3: example ") &&
+                                                          support::ContainsSubstring("its loss is nan") &&
+                                                          support::ContainsSubstring("checkpoint"));
 }
 
 TEST_CASE("settings that make no sense are refused before anything is touched", "[train]") {
@@ -139,12 +139,14 @@ TEST_CASE("settings that make no sense are refused before anything is touched", 
   using support::ContainsSubstring;
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   for (const double bad : {nan, inf, -1.0}) {
-    CHECK_THAT(refusal([&](auto& all) { all.rate = bad; }), ContainsSubstring("rate: expected a finite number"));
-    CHECK_THAT(refusal([&](auto& all) { all.dynamics_rate = bad; }), ContainsSubstring("dynamics_rate: expected"));
+    CHECK_THAT(refusal([&](auto& all) { all.learning_rate = bad; }),
+               ContainsSubstring("learning_rate: expected a finite number"));
+    CHECK_THAT(refusal([&](auto& all) { all.dynamics_learning_rate = bad; }),
+               ContainsSubstring("dynamics_learning_rate: expected"));
     CHECK_THAT(refusal([&](auto& all) { all.weight_decay = bad; }), ContainsSubstring("weight_decay: expected"));
     CHECK_THAT(refusal([&](auto& all) { all.warmup = bad; }), ContainsSubstring("warmup: expected"));
-    CHECK_THAT(refusal([&](auto& all) { all.average = bad; }),
-               ContainsSubstring("average: expected a decay in [0, 1)"));
+    CHECK_THAT(refusal([&](auto& all) { all.ema_decay = bad; }),
+               ContainsSubstring("ema_decay: expected a decay in [0, 1)"));
   }
   for (const double bad : {nan, 0.0, -1.0})
     CHECK_THAT(refusal([&](auto& all) { all.clip = bad; }), ContainsSubstring("clip: expected a positive number"));
@@ -159,10 +161,10 @@ TEST_CASE("frozen arrays stay as they are", "[train]") {
   auto model = fresh();
   const auto before = model.weights();
   auto all = options(false);
-  all.average = 0;
+  all.ema_decay = 0;
   all.frozen = {"ssm/A_re_log", "ssm/log_dt"};
   train::Trainer<Layer> trainer(model, all, this_thread());
-  trainer.run(20, sample, judge);
+  trainer.run(20, sample, loss_of);
   const auto &was = before.blocks[0].ssm, &is = model.weights().blocks[0].ssm;
   CHECK(is.A_re_log == was.A_re_log);
   CHECK(is.log_dt == was.log_dt);
@@ -177,13 +179,14 @@ TEST_CASE("a training goes on with the examples that it began with, and names th
     auto model = fresh();
     train::Trainer<Layer> part(model, options(true), this_thread());
     Index steps = 0;
-    part.run(20, sample, judge, {.stop = [&] { return ++steps == 3; }});
-    CHECK_THROWS_WITH(part.run(21, sample, judge), ContainsSubstring("expected the 20 that this training began with"));
+    part.run(20, sample, loss_of, {.should_stop = [&] { return ++steps == 3; }});
+    CHECK_THROWS_WITH(part.run(21, sample, loss_of),
+                      ContainsSubstring("expected the 20 that this training began with"));
   }
   auto model = fresh();
   train::Trainer<Layer> resumed(model, options(true), this_thread());
   CHECK(resumed.resume());
-  CHECK_THROWS_WITH(resumed.run(19, sample, judge), ContainsSubstring("examples: expected the 20"));
+  CHECK_THROWS_WITH(resumed.run(19, sample, loss_of), ContainsSubstring("examples: expected the 20"));
   std::filesystem::remove_all(folder);
 
   const auto said = [&](auto make, auto loss) {
@@ -209,22 +212,22 @@ TEST_CASE("a training goes on with the examples that it began with, and names th
       return made;
     };
   };
-  CHECK_THAT(said(only(7, [](auto& made) { made.u.clear(); }), judge), ContainsSubstring("step 1: example 7: "));
-  CHECK_THAT(said(only(7, [](auto& made) { made.intervals.assign(40, 1); }), judge),
+  CHECK_THAT(said(only(7, [](auto& made) { made.u.clear(); }), loss_of), ContainsSubstring("step 1: example 7: "));
+  CHECK_THAT(said(only(7, [](auto& made) { made.intervals.assign(40, 1); }), loss_of),
              ContainsSubstring("example 7: intervals: expected none"));
-  CHECK_THAT(said(only(7, [](auto&) { throw std::runtime_error("no such recording"); }), judge),
+  CHECK_THAT(said(only(7, [](auto&) { throw std::runtime_error("no such recording"); }), loss_of),
              ContainsSubstring("example 7: no such recording"));
   CHECK_THAT(said(sample,
                   [](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) {
                     if (i == 11) throw std::runtime_error("no label");
-                    return judge(i, answer, danswer, weight);
+                    return loss_of(i, answer, danswer, weight);
                   }),
              ContainsSubstring("example 11: no label"));
   CHECK_THAT(said(sample,
                   [](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) {
-                    auto judged = judge(i, answer, danswer, weight);
-                    if (i == 11) judged.loss = std::numeric_limits<double>::quiet_NaN();
-                    return judged;
+                    auto result = loss_of(i, answer, danswer, weight);
+                    if (i == 11) result.loss = std::numeric_limits<double>::quiet_NaN();
+                    return result;
                   }),
              ContainsSubstring("example 11: its loss is nan"));
 }
@@ -235,7 +238,7 @@ TEST_CASE("a checkpoint that is damaged changes neither model nor optimiser", "[
     auto model = fresh();
     train::Trainer<Layer> part(model, options(true), this_thread());
     Index steps = 0;
-    part.run(20, sample, judge, {.stop = [&] { return ++steps == 3; }});
+    part.run(20, sample, loss_of, {.should_stop = [&] { return ++steps == 3; }});
   }
   const auto whole = io::read(folder / "checkpoint");
   const auto check = [&](auto spoil, const char* what) {
@@ -273,8 +276,8 @@ TEST_CASE("real parts that are stored as next to nothing learn to decay", "[trai
     for (int k = 0; k < 60; ++k) u.push_back(static_cast<float>(draw.normal()));
     return u;
   };
-  train::Trainer<Fourier> trainer(model, {.epochs = 60, .batch = 8, .rate = 1e-2, .dynamics_rate = 1e-2},
-                                  this_thread());
+  train::Trainer<Fourier> trainer(
+      model, {.epochs = 60, .batch = 8, .learning_rate = 1e-2, .dynamics_learning_rate = 1e-2}, this_thread());
   trainer.run(
       32, [&](Index i, Random&) { return train::Sample<float>{input(i)}; },
       [&](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) {
@@ -286,7 +289,7 @@ TEST_CASE("real parts that are stored as next to nothing learn to decay", "[trai
           danswer(k, 0) += static_cast<float>(2 * weight * off);
           sum += off * off;
         }
-        return train::Judged{sum, 0};
+        return train::LossResult{sum, 0};
       });
   const auto& learnt = model.weights().blocks[0].ssm.A_re_log;
   float moved = 0;

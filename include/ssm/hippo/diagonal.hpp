@@ -20,16 +20,8 @@ struct Modes {
 struct Linear {};
 /// S4D-Inv: Lambda_n = -1/2 + i N/pi (N/(2n+1) - 1), B = 1.
 struct Inverse {};
-/// Spectrum of a measure's HiPPO-N, its low-rank part left out; B is half the measure's own, so that for many states
-/// the kernels are those of the whole matrix (theorem 3 of the paper, proved for LegS).
-template <hippo::Measure Measure>
-struct Normal {};
-/// S4D-LegS.
-using LegS = Normal<hippo::LegS>;
-/// Fourier: Lambda_n = i pi n. Its modes do not decay; what is stored decays over 1,000 s.
-using Fourier = Normal<hippo::Fourier>;
 /// Nothing planned, for comparison: Re Lambda uniform in [-1, 0), Im Lambda uniform over S4D-Lin's range, B = 1.
-struct Random {};
+struct Unstructured {};
 
 /// Diagonal plus low rank of random phase: eigenvalues and input of a diagonal initializer, and P complex normal of
 /// variance 1. The second published initial value of S4, beside the exact NPLR form of a measure.
@@ -54,7 +46,7 @@ Modes modes_with_unit_input(Index N, Lambda&& lambda) {
 }  // namespace detail
 
 /// @throws DomainError if N is negative
-/// @note   O(N); Normal O(N^3)
+/// @note   O(N); of a measure O(N^3)
 inline Modes modes(Linear, Index N, ssm::Random&) {
   return detail::modes_with_unit_input(
       N, [](Index n) { return Complex<double>(-0.5, std::numbers::pi * static_cast<double>(n)); });
@@ -67,14 +59,16 @@ inline Modes modes(Inverse, Index N, ssm::Random&) {
     return Complex<double>(-0.5, size / std::numbers::pi * (size / (2 * reversed + 1) - 1));
   });
 }
-/// The same for this initial value.
+/// Spectrum of a measure's HiPPO-N, its low-rank part left out; B is half the measure's own, so that for many states
+/// the kernels are those of the whole matrix (theorem 3 of the paper, proved for LegS: S4D-LegS). Fourier's modes,
+/// Lambda_n = i pi n, do not decay; what is stored decays over 1,000 s.
 template <hippo::Measure Measure>
-Modes modes(Normal<Measure>, Index N, ssm::Random&) {
+Modes modes(Measure, Index N, ssm::Random&) {
   const hippo::Nplr half = hippo::nplr(Measure{}, N).half();
   return {half.Lambda, half.B / 2};
 }
 /// The same for this initial value.
-inline Modes modes(Random, Index N, ssm::Random& random) {
+inline Modes modes(Unstructured, Index N, ssm::Random& random) {
   return detail::modes_with_unit_input(N, [&](Index) {
     const double decay = 1 - random.uniform();  // in (0, 1]
     return Complex<double>(-decay, std::numbers::pi * static_cast<double>(N) / 2 * random.uniform());

@@ -1,14 +1,11 @@
 #pragma once
 
 #include "ssm/io/dtype.hpp"
+#include "ssm/io/whole_file.hpp"
 #include "ssm/nn/parameter.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -122,21 +119,6 @@ inline Place place_of(const std::string& name, const nlohmann::json& entry, std:
   return {offsets[0], offsets[1], name};
 }
 
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor(const std::filesystem::path& path, int flags) : number_(::open(path.c_str(), flags, 0644)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  int number() const noexcept { return number_; }
-
- private:
-  int number_;
-};
-
 }  // namespace detail
 
 /// Reads a whole file from memory. Strict: every byte of numbers belongs to exactly one tensor.
@@ -241,27 +223,7 @@ inline void write(const std::filesystem::path& path, const File& file) {
   all += text;
   for (const auto& [name, tensor] : file.tensors) all += tensor.bytes;
 
-  auto part = path;
-  part += ".part";
-  const auto fail = [&](const std::string& what) {
-    const std::string why = std::strerror(errno);
-    std::filesystem::remove(part);
-    throw Error(path.string() + ": could not " + what + ": " + why);
-  };
-  {
-    const detail::Descriptor out(part, O_WRONLY | O_CREAT | O_TRUNC);
-    if (out.number() < 0) throw Error(path.string() + ": could not be written: " + std::strerror(errno));
-    for (std::size_t done = 0; done < all.size();) {
-      const auto count = ::write(out.number(), all.data() + done, all.size() - done);
-      if (count < 0) fail("be written");
-      done += static_cast<std::size_t>(count);
-    }
-    if (::fsync(out.number()) != 0) fail("reach the disk");
-  }
-  if (::rename(part.c_str(), path.c_str()) != 0) fail("take its place");
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  const detail::Descriptor place(folder, O_RDONLY | O_DIRECTORY);
-  if (place.number() >= 0) ::fsync(place.number());
+  detail::write_whole(path, all);
 }
 
 /// Adds arrays to a file, their names after `folder`.

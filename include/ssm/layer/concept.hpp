@@ -15,7 +15,8 @@ struct Sampling {
   double rate = 1;  ///< dimensionless, positive and finite
 };
 
-/// What every layer is: parameters become an immutable layer, and a state that the caller owns goes through it.
+/// A layer that runs, steps and keeps a state: parameters become an immutable layer, and a state that the caller owns
+/// goes through it. Its coefficients may depend on its input.
 ///
 /// - `Parameters` is what is initialised, trained and stored; a layer is made from it, discretized.
 /// - `State` is a value: copy it to branch, keep it to roll back.
@@ -25,28 +26,35 @@ struct Sampling {
 ///   size are the caller's error (asserted in debug builds).
 /// - `forward(u, y, state)` takes a whole sequence (L, H), any L, and leaves the state behind its last step, so chunks
 ///   follow one another; u and y may be the same memory.
-/// - `impulse_response(length)` is (length, H): y for u = 1, 0, 0, .. from rest, the direct term included.
 ///
 /// A layer is const-callable from many threads, each with a state of its own.
 template <class L>
 concept SSMLayer = std::floating_point<typename L::Scalar> && std::copyable<typename L::State> &&
     std::copyable<typename L::Parameters> && std::constructible_from<L, const typename L::Parameters&> &&
-    requires(const L layer, typename L::State state, Index length, std::span<const typename L::Scalar> u_k,
+    requires(const L layer, typename L::State state, std::span<const typename L::Scalar> u_k,
              std::span<typename L::Scalar> y_k, ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
   { layer.features() } -> std::convertible_to<Index>;
   { layer.initial_state() } -> std::same_as<typename L::State>;
   { layer.step(u_k, y_k, state) }
   noexcept;
   {layer.forward(u, y, state)};
+};
+
+/// A layer whose coefficients do not depend on its input, so that it has an impulse response and can run as a
+/// convolution.
+///
+/// - `impulse_response(length)` is (length, H): y for u = 1, 0, 0, .. from rest, the direct term included.
+template <class L>
+concept TimeInvariantSSMLayer = SSMLayer<L> && requires(const L layer, Index length) {
   { layer.impulse_response(length) } -> std::same_as<Array<typename L::Scalar>>;
 };
 
 /// Published initial parameters of a layer.
 ///
-/// @param measure   where they come from: hippo::LegS, diagonal::Linear, hippo::NormalLegS, ...
+/// @param measure   where they come from: hippo::LegS, diagonal::Linear, RandomMatrix, ...
 /// @param shape     sizes and the range of dt, Layer::Shape
 /// @param random    the source of what is drawn
-/// @param choice    what else the layer lets one choose: S5 how C is drawn, output::TruncatedNormal, ...
+/// @param choice    what else the layer lets one choose: S5 how C is drawn, s5_output::TruncatedNormal, ...
 template <SSMLayer Layer, class Measure, class... Choice>
 typename Layer::Parameters initial(Measure measure, const typename Layer::Shape& shape, Random& random,
                                    Choice... choice) {

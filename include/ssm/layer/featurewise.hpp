@@ -1,8 +1,8 @@
 #pragma once
 
+#include "ssm/layer/algorithm.hpp"
 #include "ssm/layer/concept.hpp"
 #include "ssm/layer/convolution.hpp"
-#include "ssm/layer/mode.hpp"
 
 #include <cassert>
 #include <vector>
@@ -72,15 +72,15 @@ class Featurewise {
   /// @param y       output           (L, H)     may be u
   /// @param state   before step 0, becomes that after step L-1
   /// @throws        ShapeError if the sizes disagree
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state) const { forward(u, y, state, mode::recurrence{}); }
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state) const { forward(u, y, state, algorithm::recurrence{}); }
 
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, algorithm::recurrence) const {
     check(u, y, state);
     engine_.recur(0, u, y, state);
   }
 
   template <fft::Backend<T> Backend>
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::convolution<Backend>) const {
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, algorithm::convolution<Backend>) const {
     check(u, y, state);
     if (u.length() == 0) return;
     ConvolutionWorkspace<T, Backend> work(u.length(), audible_length(engine_, u.length()), states());
@@ -89,22 +89,22 @@ class Featurewise {
       convolve(engine_, first, std::min(convolved_together, features() - first), u, y, &state, work, made_here);
   }
 
-  /// What a run leaves for the way back: the states before each of its tiles of time.
-  struct Trail {
+  /// States before each tile of time of a run, for the backward run.
+  struct Checkpoints {
     std::vector<Array<typename State::Scalar>> starts;  ///< (tiles)
   };
   /// A sequence from a state that will be gone back over: `forward_vjp` is spared making the states once more.
   /// @param u       input            (L, H)
   /// @param y       output           (L, H)
   /// @param state   before step 0, becomes that after step L-1
-  /// @param trail   becomes that of this run, in the memory of one before of as many steps
+  /// @param checkpoints   become those of this run, in the memory of a run before of as many steps
   /// @throws        ShapeError if the sizes disagree
   /// @note          memory O(H N L / 2048) (LSSL: / 1024)
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Checkpoints& checkpoints) const {
     check(u, y, state);
-    trail.starts.resize(static_cast<std::size_t>(tiles(u.length())));
+    checkpoints.starts.resize(static_cast<std::size_t>(tiles(u.length())));
     Index from = 0;
-    for (auto& start : trail.starts) {
+    for (auto& start : checkpoints.starts) {
       start = engine_.numbers(state);
       const Index steps = std::min(engine_.tile(u.length()), u.length() - from);
       engine_.recur(0, u.block(from, steps), y.block(from, steps), state);
@@ -137,23 +137,23 @@ class Featurewise {
     const auto start = engine_.numbers(before);
     backwards(u, {&start, 1}, dy, &dstate, du, cotangent);
   }
-  /// Of a sequence whose run left a trail.
+  /// Of a sequence whose run left checkpoints.
   /// @param u           input                     (L, H)
-  /// @param trail       what `forward` made of it
+  /// @param checkpoints   those that `forward` left
   /// @param dy          cotangent of the output   (L, H)
   /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree, also those of the trail
-  void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   Cotangent& cotangent) const {
-    detail::require_size("tiles of the trail", tiles(u.length()), std::ssize(trail.starts));
-    if (!trail.starts.empty()) {
+  /// @throws            ShapeError if the sizes disagree, also those of the checkpoints
+  void forward_vjp(ConstSequence<T> u, const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate,
+                   Sequence<T> du, Cotangent& cotangent) const {
+    detail::require_size("tiles of the checkpoints", tiles(u.length()), std::ssize(checkpoints.starts));
+    if (!checkpoints.starts.empty()) {
       const auto sizes = engine_.numbers(initial_state()).shape();
-      for (const auto& start : trail.starts)
-        detail::require_shape("states of the trail", start, sizes[0], sizes[1], sizes[2]);
+      for (const auto& start : checkpoints.starts)
+        detail::require_shape("states of the checkpoints", start, sizes[0], sizes[1], sizes[2]);
     }
-    backwards(u, trail.starts, dy, &dstate, du, cotangent);
+    backwards(u, checkpoints.starts, dy, &dstate, du, cotangent);
   }
 
   /// A zero cotangent, of no sequence yet.

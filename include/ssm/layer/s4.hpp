@@ -100,7 +100,7 @@ struct S4Parameters : detail::ModalParameters<T> {
       throw DomainError(detail::message("rank of P: expected within 0..", max_rank, ", got ", low_rank.rank));
     S4Parameters parameters(shape.features, shape.states, low_rank.rank, shape.sets());
     for (Index set = 0; set < shape.sets(); ++set) {
-      const diagonal::Modes drawn = modes(Diagonal{}, shape.states, random);
+      const diagonal::Modes drawn = diagonal::modes(Diagonal{}, shape.states, random);
       parameters.set(set, drawn.Lambda, drawn.B);
       for (auto& value : parameters.P.row(set)) {
         const double re = random.normal(), im = random.normal();

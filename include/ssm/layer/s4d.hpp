@@ -41,14 +41,15 @@ struct S4DParameters : detail::ModalParameters<T> {
   ///         odd N mode 0 is not real
   void check() const { detail::ModalParameters<T>::check(); }
 
-  /// Published initial values: diagonal::Linear, Inverse, LegS, Fourier, Random; C and D normal, dt log-uniform.
+  /// Published initial values: diagonal::Linear, Inverse, Unstructured, or the
+  /// diagonal of a measure, hippo::LegS, Fourier; C and D normal, dt log-uniform.
   /// @throws DomainError if a size or the range of dt is not positive
   template <diagonal::Initializer Diagonal>
-  static S4DParameters initial(Diagonal diagonal, const S4DShape& shape, Random& random) {
+  static S4DParameters initial(Diagonal initializer, const S4DShape& shape, Random& random) {
     detail::ModalParameters<T>::check(shape);
     S4DParameters parameters(shape.features, shape.states, shape.sets());
     for (Index n = 0; n < shape.sets(); ++n) {
-      const diagonal::Modes drawn = modes(diagonal, shape.states, random);
+      const diagonal::Modes drawn = diagonal::modes(initializer, shape.states, random);
       parameters.set(n, drawn.Lambda, drawn.B);
     }
     parameters.draw_rest(shape, random);

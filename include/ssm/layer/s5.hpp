@@ -3,8 +3,8 @@
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/discretize/zero_order_hold.hpp"
 #include "ssm/kernel/vandermonde.hpp"
+#include "ssm/layer/algorithm.hpp"
 #include "ssm/layer/concept.hpp"
-#include "ssm/layer/mode.hpp"
 #include "ssm/layer/s5_parameters.hpp"
 #include "ssm/recurrence/mimo_adjoint.hpp"
 
@@ -103,34 +103,34 @@ class S5 {
   /// @param y       output           (L, H)     may be u
   /// @param state   before step 0, becomes that after step L-1
   /// @throws        ShapeError if the sizes disagree
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state) const { forward(u, y, state, mode::scan{}); }
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state) const { forward(u, y, state, algorithm::scan{}); }
 
   /// Over the caller's threads: the same bits for every number of them.
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::scan how) const {
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, algorithm::scan how) const {
     scan_.check(u, y, state);
     auto work = scan_.workspaces(how.executor.threads(), u.length());
     scan_(u, nullptr, y, state, how.executor, work);
   }
 
-  /// What a run leaves for the way back: the state before each of its tiles of time.
-  using Trail = detail::MimoTrail<X>;
+  /// States before each tile of time of a run, for the backward run.
+  using Checkpoints = detail::MimoCheckpoints<X>;
   /// A sequence from a state that will be gone back over: `forward_vjp` is spared one of its six matrix products.
   /// @param u       input            (L, H)
   /// @param y       output           (L, H)
   /// @param state   before step 0, becomes that after step L-1
-  /// @param trail   becomes that of this run, in the memory of one before of as many steps
+  /// @param checkpoints   become those of this run, in the memory of a run before of as many steps
   /// @throws        ShapeError if the sizes disagree
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Trail& trail) const {
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, Checkpoints& checkpoints) const {
     scan_.check(u, y, state);
     const Index tiles = scan_.tiles_of(u.length());
-    if (trail.starts.rows() != tiles || trail.starts.columns() != 2 * modes())
-      trail.starts = Array<X>(tiles, 2 * modes());
+    if (checkpoints.starts.rows() != tiles || checkpoints.starts.columns() != 2 * modes())
+      checkpoints.starts = Array<X>(tiles, 2 * modes());
     auto work = scan_.workspaces(1, u.length());
-    scan_(u, nullptr, y, state, this_thread(), work, trail.starts.data());
+    scan_(u, nullptr, y, state, this_thread(), work, checkpoints.starts.data());
   }
 
   /// Step by step, as `step` does.
-  void forward(ConstSequence<T> u, Sequence<T> y, State& state, mode::recurrence) const {
+  void forward(ConstSequence<T> u, Sequence<T> y, State& state, algorithm::recurrence) const {
     scan_.check(u, y, state);
     for (Index k = 0; k < u.length(); ++k) step(u.row(k), y.row(k), state);
   }
@@ -145,7 +145,7 @@ class S5 {
   /// has
   ///                    changed then
   void forward(ConstSequence<T> u, std::span<const T> intervals, Sequence<T> y, State& state,
-               mode::scan how = {}) const {
+               algorithm::scan how = {}) const {
     scan_.check(u, y, state);
     detail::require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
     for (std::size_t k = 0; k < intervals.size(); ++k)
@@ -209,20 +209,21 @@ class S5 {
                    Cotangent& cotangent) const {
     scan_.check(u, dy, before);
     Adjoint adjoint(scan_, u, {});
-    adjoint(adjoint.trail(before), dy, dstate, du, {}, cotangent);
+    adjoint(adjoint.checkpoints(before), dy, dstate, du, {}, cotangent);
   }
-  /// Of a sequence whose run left a trail.
+  /// Of a sequence whose run left checkpoints.
   /// @param u           input                     (L, H)
-  /// @param trail       what `forward` made of it
+  /// @param checkpoints   those that `forward` left
   /// @param dy          cotangent of the output   (L, H)
   /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
-  /// @throws            ShapeError if the sizes disagree, also those of the trail
-  void forward_vjp(ConstSequence<T> u, const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   Cotangent& cotangent) const {
-    detail::require_shape("trail (its states before each tile)", trail.starts, scan_.tiles_of(u.length()), 2 * modes());
-    Adjoint(scan_, u, {})(trail, dy, dstate, du, {}, cotangent);
+  /// @throws            ShapeError if the sizes disagree, also those of the checkpoints
+  void forward_vjp(ConstSequence<T> u, const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate,
+                   Sequence<T> du, Cotangent& cotangent) const {
+    detail::require_shape("checkpoints (states before each tile)", checkpoints.starts, scan_.tiles_of(u.length()),
+                          2 * modes());
+    Adjoint(scan_, u, {})(checkpoints, dy, dstate, du, {}, cotangent);
   }
   /// Of a sequence of uneven samples.
   /// @param u            input                     (L, H)
@@ -241,7 +242,7 @@ class S5 {
       detail::require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
     scan_.check(u, dy, before);
     Adjoint adjoint(scan_, u, intervals);
-    adjoint(adjoint.trail(before), dy, dstate, du, dintervals, cotangent);
+    adjoint(adjoint.checkpoints(before), dy, dstate, du, dintervals, cotangent);
   }
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it. A clipped real
   /// part has none.

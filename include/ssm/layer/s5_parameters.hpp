@@ -12,18 +12,9 @@
 
 namespace ssm {
 
-namespace hippo {
-
-/// S5's initial value: HiPPO-N of LegS, its normal part alone, in blocks on the diagonal.
-struct NormalLegS {
-  Index blocks = 1;  ///< J, a divisor of the state size
-};
-
-}  // namespace hippo
-
 /// The three published ways to draw S5's output matrix. Smith, Warrington, Linderman 2023, arXiv:2208.04933, appendix
 /// B.
-namespace output {
+namespace s5_output {
 
 /// Real and imaginary parts truncated normal of variance 1/P, rotated into the eigenbasis.
 struct TruncatedNormal {};
@@ -32,7 +23,7 @@ struct LecunNormal {};
 /// Complex normal of variance 1, in the eigenbasis as drawn.
 struct ComplexNormal {};
 
-}  // namespace output
+}  // namespace s5_output
 
 /// Which eigenvalues an S5 layer keeps.
 enum class Spectrum {
@@ -40,16 +31,20 @@ enum class Spectrum {
   full   ///< every one, y = Re(C x)
 };
 
-/// Whether the modes of an S5 layer start with time steps of their own.
-enum class Steps { one_each, one_for_all };
+/// Which modes of an S5 layer have a time step of their own.
+enum class TimeSteps {
+  per_mode,  ///< each
+  shared     ///< none: there is one for all
+};
 
 /// Sizes of an S5 layer, and the range its time steps are drawn from.
 struct S5Shape {
   Index features;                      ///< H                         >= 1
   Index states = 64;                   ///< P, of all features        >= 1
   Spectrum spectrum = Spectrum::half;  ///< what is kept of it
-  /// Whether modes start with time steps of their own.
-  Steps steps = Steps::one_each;
+  Index blocks = 1;                    ///< J, of HiPPO-N on the diagonal, a divisor of P
+  /// Which modes have a time step of their own.
+  TimeSteps steps = TimeSteps::per_mode;
   double dt_min = 1e-3;  ///< s
   double dt_max = 1e-1;  ///< s
 };
@@ -74,7 +69,7 @@ struct S5Parameters {
 
   S5Parameters() = default;
   /// Zeros of these sizes.
-  S5Parameters(Index features, Index P, Spectrum kept = Spectrum::half, Steps steps = Steps::one_each)
+  S5Parameters(Index features, Index P, Spectrum kept = Spectrum::half, TimeSteps steps = TimeSteps::per_mode)
       : states(P),
         spectrum(kept),
         Lambda_re(kept_of(P, kept)),
@@ -82,7 +77,7 @@ struct S5Parameters {
         B(kept_of(P, kept), features),
         C(features, kept_of(P, kept)),
         D(features),
-        log_dt(steps == Steps::one_each ? kept_of(P, kept) : 1) {}
+        log_dt(steps == TimeSteps::per_mode ? kept_of(P, kept) : 1) {}
 
   /// What a file calls it.
   static constexpr const char* kind = "S5";
@@ -153,18 +148,18 @@ struct S5Parameters {
                                         ": expected a real mode 0 in Lambda, B and C, got imaginary parts"));
   }
 
-  /// Published initial values: HiPPO-N in blocks; B truncated normal of variance 1/P, rotated into the eigenbasis; C as
-  /// told; D normal, dt log-uniform.
+  /// Published initial values: HiPPO-N, the normal part of LegS, in blocks; B truncated normal of variance 1/P, rotated
+  /// into the eigenbasis; C as told; D normal, dt log-uniform.
   /// @throws DomainError if a size or the range of dt is not positive, the blocks do not divide P, or several blocks of
   /// an
   ///         odd size would each need a real mode
-  template <class Output = output::TruncatedNormal>
-  static S5Parameters initial(hippo::NormalLegS measure, const S5Shape& shape, Random& random, Output = {}) {
+  template <class Output = s5_output::TruncatedNormal>
+  static S5Parameters initial(hippo::LegS, const S5Shape& shape, Random& random, Output = {}) {
     detail::require_at_least("features", 1, shape.features);
     detail::require_at_least("states", 1, shape.states);
-    detail::require_at_least("blocks", 1, measure.blocks);
+    detail::require_at_least("blocks", 1, shape.blocks);
     detail::require_range("dt_min..dt_max", shape.dt_min, shape.dt_max);
-    const Index P = shape.states, J = measure.blocks, H = shape.features, size = P / J;
+    const Index P = shape.states, J = shape.blocks, H = shape.features, size = P / J;
     if (P % J != 0) throw DomainError(detail::message("blocks: expected a divisor of the ", P, " states, got ", J));
     if (shape.spectrum == Spectrum::half && J > 1 && size % 2 == 1)
       throw DomainError(detail::message("blocks: expected blocks of an even size for half a spectrum, got ", size));
@@ -191,15 +186,16 @@ struct S5Parameters {
       }
     for (Index h = 0; h < H; ++h)
       for (Index j = 0; j < J; ++j) {
-        if constexpr (std::same_as<Output, output::ComplexNormal>) {
+        if constexpr (std::same_as<Output, s5_output::ComplexNormal>) {
           for (Index s = 0; s < kept; ++s) {
             const double re = random.normal(), im = random.normal();
             parameters.C(h, j * kept + s) = Complex<T>(Complex<double>(re, im) * (std::numbers::sqrt2 / 2));
           }
         } else {
-          static_assert(std::same_as<Output, output::TruncatedNormal> || std::same_as<Output, output::LecunNormal>);
-          const double variance =
-              std::same_as<Output, output::LecunNormal> ? 1 / static_cast<double>(P * H) : 1 / static_cast<double>(P);
+          static_assert(std::same_as<Output, s5_output::TruncatedNormal> ||
+                        std::same_as<Output, s5_output::LecunNormal>);
+          const double variance = std::same_as<Output, s5_output::LecunNormal> ? 1 / static_cast<double>(P * H)
+                                                                               : 1 / static_cast<double>(P);
           for (auto& value : drawn) {
             const double re = random.truncated_normal(), im = random.truncated_normal();
             value = Complex<double>(re, im) * std::sqrt(variance);

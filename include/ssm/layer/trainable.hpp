@@ -29,46 +29,46 @@ concept TrainableSSMLayer = SSMLayer<L> && std::copyable<typename L::Cotangent> 
   L::Parameters::each(gradient, [](const char*, auto&, Role) {});
 };
 
-/// A trainable layer whose forward run can leave a trail that spares the way back from making its states again:
-/// `forward(u, y, state, trail)`, then `forward_vjp(u, trail, dy, dstate, du, cotangent)`. The results are the same,
-/// but for rounding.
+/// A trainable layer whose forward run can leave checkpoints: states that spare the backward run from making them
+/// again: `forward(u, y, state, checkpoints)`, then `forward_vjp(u, checkpoints, dy, dstate, du, cotangent)`. The
+/// results are the same, but for rounding.
 template <class L>
-concept LeavesTrail = TrainableSSMLayer<L> && std::default_initializable<typename L::Trail> &&
-    requires(const L layer, typename L::Trail trail, typename L::Cotangent cotangent, typename L::State state,
-             ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
-  {layer.forward(u, y, state, trail)};
-  {layer.forward_vjp(u, trail, u, state, y, cotangent)};
+concept LeavesCheckpoints = TrainableSSMLayer<L> && std::default_initializable<typename L::Checkpoints> &&
+    requires(const L layer, typename L::Checkpoints checkpoints, typename L::Cotangent cotangent,
+             typename L::State state, ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
+  {layer.forward(u, y, state, checkpoints)};
+  {layer.forward_vjp(u, checkpoints, u, state, y, cotangent)};
 };
 
 namespace detail {
 template <class Layer>
-struct TrailOf {
+struct CheckpointsOf {
   struct type {};
 };
-template <LeavesTrail Layer>
-struct TrailOf<Layer> {
-  using type = typename Layer::Trail;
+template <LeavesCheckpoints Layer>
+struct CheckpointsOf<Layer> {
+  using type = typename Layer::Checkpoints;
 };
 }  // namespace detail
-/// A layer's Trail, or nothing where it leaves none.
+/// A layer's checkpoints, or nothing where it leaves none.
 template <TrainableSSMLayer Layer>
-using TrailOf = typename detail::TrailOf<Layer>::type;
+using CheckpointsOf = typename detail::CheckpointsOf<Layer>::type;
 
 /// A sequence from rest that will be gone back over.
 ///
 /// @param u       input                                   (L, H)
 /// @param y       output                                  (L, H)
-/// @param trail   what the way back will want besides u
+/// @param checkpoints   states for the backward run
 /// @throws        ShapeError if the sizes disagree
 template <TrainableSSMLayer Layer>
 void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar> u, Sequence<typename Layer::Scalar> y,
-                       [[maybe_unused]] TrailOf<Layer>& trail) {
+                       [[maybe_unused]] CheckpointsOf<Layer>& checkpoints) {
   if constexpr (requires { layer.forward(u, y); }) {  // a layer may spare itself a state that nobody uses
     layer.forward(u, y);
   } else {
     auto state = layer.initial_state();
-    if constexpr (LeavesTrail<Layer>)
-      layer.forward(u, y, state, trail);
+    if constexpr (LeavesCheckpoints<Layer>)
+      layer.forward(u, y, state, checkpoints);
     else
       layer.forward(u, y, state);
   }
@@ -77,18 +77,19 @@ void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar>
 /// Its derivatives; nobody used the final state.
 ///
 /// @param u           input                     (L, H)
-/// @param trail       what the way there left
+/// @param checkpoints   those that the forward run left
 /// @param dy          cotangent of the output   (L, H)
 /// @param du          += cotangent of u         (L, H)
 /// @param cotangent   += that of the layer's discrete numbers
 /// @throws            ShapeError if the sizes disagree
 template <TrainableSSMLayer Layer>
 void forward_from_rest_vjp(const Layer& layer, ConstSequence<typename Layer::Scalar> u,
-                           [[maybe_unused]] const TrailOf<Layer>& trail, ConstSequence<typename Layer::Scalar> dy,
-                           Sequence<typename Layer::Scalar> du, typename Layer::Cotangent& cotangent) {
-  if constexpr (LeavesTrail<Layer>) {
+                           [[maybe_unused]] const CheckpointsOf<Layer>& checkpoints,
+                           ConstSequence<typename Layer::Scalar> dy, Sequence<typename Layer::Scalar> du,
+                           typename Layer::Cotangent& cotangent) {
+  if constexpr (LeavesCheckpoints<Layer>) {
     auto nobody = layer.initial_state();
-    layer.forward_vjp(u, trail, dy, nobody, du, cotangent);
+    layer.forward_vjp(u, checkpoints, dy, nobody, du, cotangent);
   } else {
     layer.forward_vjp(u, dy, du, cotangent);
   }

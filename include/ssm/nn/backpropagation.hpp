@@ -137,7 +137,7 @@ class Backpropagation {
     Example<T> example{{nullptr, 0, 0}};
     Index H = 0;
     std::vector<std::vector<T>> xs, inners, ssms, wides, masks;
-    std::vector<TrailOf<Layer>> trails;
+    std::vector<CheckpointsOf<Layer>> checkpoints;
     std::vector<T> d, di;
 
     void begin(const Example<T>& next, const StackShape& shape, Random& random) {
@@ -153,7 +153,7 @@ class Backpropagation {
       fit(ssms, layers, size);
       fit(wides, layers, 2 * size);
       fit(masks, shape.dropout > 0 ? 2 * layers : 0, at(H));
-      trails.resize(layers);
+      checkpoints.resize(layers);
       for (auto& mask : masks) draw_dropout<T>(shape.dropout, random, mask);
       d.assign(size, T(0));
       di.resize(size);
@@ -250,7 +250,7 @@ class Backpropagation {
     const auto& block = model_->weights().blocks[i];
     const Index L = in.length(), H = in.features();
     if (sample.example.intervals.empty())
-      forward_from_rest(model_->layers()[i], in, sample.ssm(i), sample.trails[i]);
+      forward_from_rest(model_->layers()[i], in, sample.ssm(i), sample.checkpoints[i]);
     else
       model_->run_layer(i, in, sample.ssm(i), sample.example.intervals);
     const Sequence<T> active = part.room(0, L, H), x = sample.x(i);
@@ -277,7 +277,7 @@ class Backpropagation {
     for (Index j = 0; j < L * H; ++j) dout.data()[j] = slope.data()[j] * dactive.data()[j];
     const Layer& layer = model_->layers()[i];
     if (sample.example.intervals.empty()) {
-      forward_from_rest_vjp(layer, in, sample.trails[i], dout, din, part.layers[i]);
+      forward_from_rest_vjp(layer, in, sample.checkpoints[i], dout, din, part.layers[i]);
     } else {
       auto rest = layer.initial_state(), nobody = rest;
       if constexpr (requires {

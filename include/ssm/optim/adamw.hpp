@@ -24,12 +24,13 @@ void require_same(const std::vector<Parameter<T>>& parameters, const std::vector
 
 /// What AdamW is told.
 struct AdamWOptions {
-  double rate = 4e-3;                        ///< of what is no state space
-  double weight_decay = 0.01;                ///< of the same; what a system's dynamics are has none
-  std::optional<double> dynamics_rate = {};  ///< of Role::dynamics; the smaller of `rate` and 1e-3 if unset
-  double beta1 = 0.9;                        ///< of the mean
-  double beta2 = 0.999;                      ///< of the mean square
-  double epsilon = 1e-8;                     ///< is added to the root
+  double learning_rate = 4e-3;  ///< of what is no state space
+  double weight_decay = 0.01;   ///< of the same; what a system's dynamics are has none
+  std::optional<double> dynamics_learning_rate =
+      {};                 ///< of Role::dynamics; the smaller of `learning_rate` and 1e-3 if unset
+  double beta1 = 0.9;     ///< of the mean
+  double beta2 = 0.999;   ///< of the mean square
+  double epsilon = 1e-8;  ///< is added to the root
   double clip = std::numeric_limits<double>::infinity();  ///< largest norm of the whole gradient
   std::vector<std::string> frozen = {};                   ///< ends of names of arrays that stay as they are: "ssm/A"
 
@@ -38,10 +39,11 @@ struct AdamWOptions {
     const auto require = [](const char* what, bool good, const char* expected, double got) {
       if (!good) throw DomainError(ssm::detail::message(what, ": expected ", expected, ", got ", got));
     };
-    require("rate", rate >= 0 && std::isfinite(rate), "a finite number, at least 0", rate);
-    if (dynamics_rate)
-      require("dynamics_rate", *dynamics_rate >= 0 && std::isfinite(*dynamics_rate), "a finite number, at least 0",
-              *dynamics_rate);
+    require("learning_rate", learning_rate >= 0 && std::isfinite(learning_rate), "a finite number, at least 0",
+            learning_rate);
+    if (dynamics_learning_rate)
+      require("dynamics_learning_rate", *dynamics_learning_rate >= 0 && std::isfinite(*dynamics_learning_rate),
+              "a finite number, at least 0", *dynamics_learning_rate);
     require("weight_decay", weight_decay >= 0 && std::isfinite(weight_decay), "a finite number, at least 0",
             weight_decay);
     require("beta1", beta1 >= 0 && beta1 < 1, "a number in [0, 1)", beta1);
@@ -95,15 +97,16 @@ class AdamW {
   const AdamWOptions& options() const noexcept { return options_; }
   /// Steps taken.
   Index steps() const noexcept { return steps_; }
-  /// Rate of a role at full schedule.
-  double rate(Role role) const noexcept {
+  /// Learning rate of a role at full schedule.
+  double learning_rate(Role role) const noexcept {
     if (role == Role::statistic) return 0;
-    return role == Role::dynamics ? options_.dynamics_rate.value_or(std::min(options_.rate, 1e-3)) : options_.rate;
+    return role == Role::dynamics ? options_.dynamics_learning_rate.value_or(std::min(options_.learning_rate, 1e-3))
+                                  : options_.learning_rate;
   }
 
   /// One step.
   /// @param gradients   of the same arrays, in the same order
-  /// @param schedule    what multiplies both rates: see warmup_cosine
+  /// @param schedule    what multiplies both learning rates: see warmup_cosine
   /// @return            the norm of the whole gradient, before it was clipped
   /// @throws            ShapeError if the arrays are others
   template <class U>
@@ -117,7 +120,7 @@ class AdamW {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const auto& [name, shape, values, role] = parameters_[i];
       if (role == Role::statistic) continue;
-      const double now = schedule * rate(role), decay = role == Role::ordinary ? options_.weight_decay : 0;
+      const double now = schedule * learning_rate(role), decay = role == Role::ordinary ? options_.weight_decay : 0;
       for (std::size_t j = 0; j < values.size(); ++j) {
         T &m = mean_[i](static_cast<Index>(j)), &v = square_[i](static_cast<Index>(j)), &p = values[j];
         const double g = shrink * static_cast<double>(gradients[i].values[j]);

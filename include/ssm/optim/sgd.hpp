@@ -4,20 +4,20 @@
 
 namespace ssm::optim {
 
-/// Stochastic gradient descent with momentum: v = momentum v + g, p -= rate v. Arrays of Role::statistic are left
-/// alone.
+/// Stochastic gradient descent with momentum: v = momentum v + g, p -= learning_rate v. Arrays of Role::statistic are
+/// left alone.
 template <Real T>
 class Sgd {
  public:
   /// Of arrays that must outlive it.
-  Sgd(std::vector<Parameter<T>> parameters, double rate, double momentum = 0)
-      : parameters_(std::move(parameters)), rate_(rate), momentum_(momentum) {
+  Sgd(std::vector<Parameter<T>> parameters, double learning_rate, double momentum = 0)
+      : parameters_(std::move(parameters)), learning_rate_(learning_rate), momentum_(momentum) {
     for (const auto& each : parameters_) velocity_.emplace_back(static_cast<Index>(each.values.size()));
   }
 
   /// One step.
   /// @param gradients   of the same arrays, in the same order
-  /// @param schedule    what multiplies the rate
+  /// @param schedule    what multiplies the learning rate
   /// @throws            ShapeError if the arrays are others
   template <class U>
   void step(const std::vector<Parameter<U>>& gradients, double schedule = 1) {
@@ -27,14 +27,14 @@ class Sgd {
       for (std::size_t j = 0; j < parameters_[i].values.size(); ++j) {
         T& v = velocity_[i](static_cast<Index>(j));
         v = static_cast<T>(momentum_ * static_cast<double>(v)) + static_cast<T>(gradients[i].values[j]);
-        parameters_[i].values[j] -= static_cast<T>(schedule * rate_ * static_cast<double>(v));
+        parameters_[i].values[j] -= static_cast<T>(schedule * learning_rate_ * static_cast<double>(v));
       }
     }
   }
 
  private:
   std::vector<Parameter<T>> parameters_;
-  double rate_, momentum_;
+  double learning_rate_, momentum_;
   std::vector<Array<T>> velocity_;
 };
 

@@ -112,12 +112,12 @@ inline void check(const Workload& workload) {
 /// The mode is the caller's.
 /// @throws DomainError if a size is negative
 template <SSMLayer Layer>
-Plan<Layer> plan(const Layer& layer, const Workload& workload, mode::recurrence) {
+Plan<Layer> plan(const Layer& layer, const Workload& workload, algorithm::recurrence) {
   detail::check(workload);
   return {layer, workload, std::make_unique<detail::RecurrenceRunner<Layer>>(layer, workload.batch), "as told"};
 }
 template <detail::FeaturewiseLayer Layer, class Backend>
-Plan<Layer> plan(const Layer& layer, const Workload& workload, mode::convolution<Backend>) {
+Plan<Layer> plan(const Layer& layer, const Workload& workload, algorithm::convolution<Backend>) {
   detail::check(workload);
   return {
       layer, workload,
@@ -125,7 +125,7 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, mode::convolution
       "as told"};
 }
 template <detail::ScanLayer Layer>
-Plan<Layer> plan(const Layer& layer, const Workload& workload, mode::scan) {
+Plan<Layer> plan(const Layer& layer, const Workload& workload, algorithm::scan) {
   detail::check(workload);
   return {
       layer, workload,
@@ -163,17 +163,19 @@ Plan<Layer> plan(const Layer& layer, const Workload& workload, const cost::Table
     };
     if (recurrence <= convolution) {
       const std::string other = detail::message("a convolution (FFT of ", cut.points, " points)");
-      return plan(layer, workload, mode::recurrence{}).because(told(recurrence, other, convolution));
+      return plan(layer, workload, algorithm::recurrence{}).because(told(recurrence, other, convolution));
     }
-    return plan(layer, workload, mode::convolution<Backend>{}).because(told(convolution, "the recurrence", recurrence));
+    return plan(layer, workload, algorithm::convolution<Backend>{})
+        .because(told(convolution, "the recurrence", recurrence));
   } else if constexpr (detail::ScanLayer<Layer>) {
-    return plan(layer, workload, mode::scan{})
+    return plan(layer, workload, algorithm::scan{})
         .because(detail::message("estimated ",
                                  detail::three_digits(static_cast<double>(workload.length * workload.batch) *
                                                       cost::step(table, layer.engine().work_per_step()) / 1e6),
                                  " ms a run on one thread; there is no other mode for whole sequences"));
   } else {
-    return plan(layer, workload, mode::recurrence{}).because("the layer's own forward; there is nothing to choose");
+    return plan(layer, workload, algorithm::recurrence{})
+        .because("the layer's own forward; there is nothing to choose");
   }
 }
 template <class Backend = fft::EigenBackend, SSMLayer Layer, class... Rest>

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "ssm/core/batch.hpp"
+#include "ssm/layer/algorithm.hpp"
 #include "ssm/layer/concept.hpp"
 #include "ssm/layer/convolution.hpp"
-#include "ssm/layer/mode.hpp"
 
 #include <memory>
 #include <string>
@@ -14,8 +14,9 @@ namespace ssm::detail {
 
 /// A layer of H independent systems, one a feature: see Featurewise.
 template <class L>
-concept FeaturewiseLayer = SSMLayer<L> && requires(const L layer, Index h, ConstSequence<typename L::Scalar> u,
-                                                   Sequence<typename L::Scalar> y, typename L::State state) {
+concept FeaturewiseLayer = TimeInvariantSSMLayer<L> &&
+    requires(const L layer, Index h, ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y,
+             typename L::State state) {
   { layer.engine().recur(h, u, y, state) }
   noexcept;
   layer.engine().kernel(h, h);
@@ -101,9 +102,9 @@ class RecurrenceRunner final : public Runner<Layer> {
         this->layer_.engine().recur(first, u[b].columns(first, count),
                                     y.first_steps(b, u.length(b)).columns(first, count), state(b));
       });
-    } else if constexpr (requires { this->layer_.forward(u[0], y[0], states[0], mode::recurrence{}); }) {
+    } else if constexpr (requires { this->layer_.forward(u[0], y[0], states[0], algorithm::recurrence{}); }) {
       executor.run(u.size(), [&](Index b, Index) {
-        this->layer_.forward(u[b], y.first_steps(b, u.length(b)), state(b), mode::recurrence{});
+        this->layer_.forward(u[b], y.first_steps(b, u.length(b)), state(b), algorithm::recurrence{});
       });
     } else {
       executor.run(u.size(),

@@ -16,7 +16,7 @@ namespace ssm::detail {
 
 /// States before each tile of time of a run of MimoScan.
 template <Real X>
-struct MimoTrail {
+struct MimoCheckpoints {
   Array<X> starts;  ///< real parts, imaginary parts     (tiles, 2 S)
 };
 

@@ -44,7 +44,7 @@ template <Real T, Real X>
 class MimoAdjoint {
   using Scan = MimoScan<T, X>;
   using State = MimoState<X>;
-  using Trail = MimoTrail<X>;
+  using Checkpoints = MimoCheckpoints<X>;
   using Cotangent = MimoCotangent<T>;
   using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Stride = Eigen::OuterStride<>;
@@ -60,22 +60,22 @@ class MimoAdjoint {
         tile_(steps_, scan.modes()) {}
 
   /// The states before each tile, made by running through all but the last.
-  Trail trail(const State& before) {
-    Trail trail{Array<X>(tiles_, 2 * scan_.modes())};
+  Checkpoints checkpoints(const State& before) {
+    Checkpoints checkpoints{Array<X>(tiles_, 2 * scan_.modes())};
     State state = before;
     for (Index i = 0; i < tiles_; ++i) {
-      scan_.keep_state(state, trail.starts.row(i).data());
+      scan_.keep_state(state, checkpoints.starts.row(i).data());
       if (i + 1 < tiles_) {
         product(states(steps_), rows(u_.block(i * steps_, steps_)), B());
         scan_.scan_tile(steps_, intervals_of(i), state, tile_);
       }
     }
-    return trail;
+    return checkpoints;
   }
 
   /// See S5::forward_vjp.
-  void operator()(const Trail& trail, ConstSequence<T> dy, State& dstate, Sequence<T> du, std::span<T> dintervals,
-                  Cotangent& cotangent) {
+  void operator()(const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate, Sequence<T> du,
+                  std::span<T> dintervals, Cotangent& cotangent) {
     scan_.check(u_, dy, dstate);
     scan_.check(u_, du, dstate);
     const Index S = scan_.modes(), H = scan_.features(), L = u_.length();
@@ -84,14 +84,14 @@ class MimoAdjoint {
     Rows driven(steps_, 2 * S), lambda(steps_, 2 * S);
     Array<X> d(2, S), sums(step_sums, S);
     scan_.keep_state(dstate, d.data());
-    State state(S);  // of a tile; its numbers are the trail's
+    State state(S);  // of a tile; its numbers are a checkpoint's
     for (Index i = tiles_ - 1; i >= 0; --i) {
       const Index from = i * steps_, count = std::min(steps_, L - from);
       const auto u_tile = rows(u_.block(from, count)), dy_tile = rows(dy.block(from, count));
       auto du_tile = rows(du.block(from, count));
       product(states(count), u_tile, B());
       driven.topRows(count) = states(count);
-      const X* const start = trail.starts.row(i).data();
+      const X* const start = checkpoints.starts.row(i).data();
       std::copy_n(start, S, state.re.data());
       std::copy_n(start + S, S, state.im.data());
       std::fill_n(state.low_re.data(), S, X(0));

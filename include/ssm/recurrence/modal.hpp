@@ -6,6 +6,7 @@
 #include "ssm/recurrence/modal_turn.hpp"
 #include "ssm/recurrence/state.hpp"
 #include "ssm/simd/pack.hpp"
+#include "ssm/simd/prefetch.hpp"
 #include "ssm/system/dplr.hpp"
 
 #include <algorithm>

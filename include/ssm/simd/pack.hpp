@@ -180,12 +180,6 @@ class Pack<T, scalar> {
   T value_;
 };
 
-/// Asks for the cache line at an address, wherever that is, before it is read or written.
-inline void prefetch(const void* address) noexcept {
-  __builtin_prefetch(address);
-  asm volatile("");  // GCC takes a function that only prefetches for one without effect, and drops the calls
-}
-
 /// Bytes of a group of lanes: the same for every instruction set, a whole number of packs of each, and a cache line.
 /// What is laid out in groups may so cross between translation units compiled for different processors.
 inline constexpr Index group_bytes = 64;

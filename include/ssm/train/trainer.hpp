@@ -20,17 +20,17 @@ struct TrainingError : Error {
 
 /// How to train.
 struct Options {
-  Index epochs = 20;                         ///< passes over all examples
-  Index batch = 32;                          ///< sequences of a step
-  double rate = 4e-3;                        ///< see optim::AdamWOptions
-  double weight_decay = 0.05;                ///< the same
-  std::optional<double> dynamics_rate = {};  ///< the same
-  double warmup = 1;                         ///< epochs of rising rate; a cosine to 0 over the rest
-  double clip = 1;                           ///< largest norm of a step's gradient
-  double average = 0;                        ///< decay of averaged weights; 0: none
-  std::uint64_t seed = 1;                    ///< of shuffling, augmentation and dropout
-  std::vector<std::string> frozen = {};      ///< see optim::AdamWOptions
-  std::filesystem::path checkpoint = {};     ///< written after every epoch and when stopped; empty: none
+  Index epochs = 20;                                  ///< passes over all examples
+  Index batch = 32;                                   ///< sequences of a step
+  double learning_rate = 4e-3;                        ///< see optim::AdamWOptions
+  double weight_decay = 0.05;                         ///< the same
+  std::optional<double> dynamics_learning_rate = {};  ///< the same
+  double warmup = 1;                                  ///< epochs of rising rate; a cosine to 0 over the rest
+  double clip = 1;                                    ///< largest norm of a step's gradient
+  double ema_decay = 0;                   ///< decay of the exponential moving average of the weights; 0: none
+  std::uint64_t seed = 1;                 ///< of shuffling, augmentation and dropout
+  std::vector<std::string> frozen = {};   ///< see optim::AdamWOptions
+  std::filesystem::path checkpoint = {};  ///< written after every epoch and when stopped; empty: none
 
   /// @throws DomainError that names what is out of its range
   void check() const {
@@ -38,16 +38,16 @@ struct Options {
     ssm::detail::require_at_least("batch", 1, batch);
     if (!(warmup >= 0) || !std::isfinite(warmup))
       throw DomainError(ssm::detail::message("warmup: expected a finite number of epochs, at least 0, got ", warmup));
-    if (!(average >= 0 && average < 1))
-      throw DomainError(ssm::detail::message("average: expected a decay in [0, 1), got ", average));
+    if (!(ema_decay >= 0 && ema_decay < 1))
+      throw DomainError(ssm::detail::message("ema_decay: expected a decay in [0, 1), got ", ema_decay));
     optimizer().check();
   }
   /// Returns the options of the optimiser.
   optim::AdamWOptions optimizer() const {
     optim::AdamWOptions all;
-    all.rate = rate;
+    all.learning_rate = learning_rate;
     all.weight_decay = weight_decay;
-    all.dynamics_rate = dynamics_rate;
+    all.dynamics_learning_rate = dynamics_learning_rate;
     all.clip = clip;
     all.frozen = frozen;
     return all;
@@ -81,17 +81,17 @@ struct Sample {
   std::vector<T> intervals = {};  ///< (L), or empty
 };
 
-/// What a loss says of one answer.
-struct Judged {
-  double loss;   ///< to be made small
-  double right;  ///< share of it that is right, 0 .. 1
+/// Loss of one answer, and its accuracy.
+struct LossResult {
+  double loss;      ///< to be made small
+  double accuracy;  ///< share of the answer that is right, 0 .. 1
 };
 
 /// Trains a stack. Everything random in a step is drawn from (seed, step), so a training that was stopped, or killed
 /// and resumed from its last checkpoint, gives the same bits as one that was left alone, for any number of threads.
 ///
 ///     train::Trainer<Layer> trainer(model, options, threads);
-///     trainer.run(examples, sample, judge, {.report = .., .tested = .., .stop = ..});
+///     trainer.run(examples, sample, loss, {.on_step = .., .evaluate = .., .should_stop = ..});
 template <TrainableSSMLayer Layer>
 class Trainer {
  public:
@@ -99,13 +99,13 @@ class Trainer {
   using T = typename Layer::Scalar;
   /// Example i as it is to be learnt this time: augmented by what is drawn.
   using MakeSample = std::function<Sample<T>(Index i, Random& random)>;
-  /// Judges the answer to example i, and adds the cotangent of its loss, times `weight`; from any thread.
-  using Judge = std::function<Judged(Index i, ConstSequence<T> answer, Sequence<T> danswer, double weight)>;
+  /// Returns the loss of the answer to example i, and adds its cotangent, times `weight`; from any thread.
+  using Loss = std::function<LossResult(Index i, ConstSequence<T> answer, Sequence<T> danswer, double weight)>;
   /// What the caller hears and says meanwhile.
   struct Listener {
-    std::function<void(const Progress&)> report = {};            ///< after every step
-    std::function<double(const nn::Stack<Layer>&)> tested = {};  ///< after every epoch, of the averaged model
-    std::function<bool()> stop = {};                             ///< asked after every step
+    std::function<void(const Progress&)> on_step = {};             ///< after every step
+    std::function<double(const nn::Stack<Layer>&)> evaluate = {};  ///< after every epoch, of the averaged model
+    std::function<bool()> should_stop = {};                        ///< asked after every step
   };
 
   /// @param model      is trained in place; must outlive it
@@ -116,7 +116,7 @@ class Trainer {
       : model_(model),
         options_((options.check(), options)),
         optimizer_(model.parameters(), options.optimizer()),
-        average_(model.parameters(), options.average),
+        average_(model.parameters(), options.ema_decay),
         backpropagate_(executor) {}
 
   /// Steps taken.
@@ -124,10 +124,10 @@ class Trainer {
   /// Epochs done.
   const std::vector<Epoch>& curve() const noexcept { return curve_; }
 
-  /// Trains to the end, or until `stop`.
+  /// Trains to the end, or until `should_stop`.
   /// @param examples   how many there are
   /// @param sample     makes them
-  /// @param judge      judges their answers
+  /// @param loss       of their answers
   /// @param listener   see above
   /// @return           whether it came to the end; the model is the averaged one then
   /// @throws           DomainError if there were other examples when this training began; TrainingError where an
@@ -135,7 +135,7 @@ class Trainer {
   ///                   cannot be made, or its loss or a gradient is not finite: with the step, the example, the array
   ///                   and the last checkpoint; Error where that cannot be written. The model is as after the step
   ///                   before.
-  bool run(Index examples, const MakeSample& sample, const Judge& judge, const Listener& listener = {}) {
+  bool run(Index examples, const MakeSample& sample, const Loss& loss, const Listener& listener = {}) {
     ssm::detail::require_at_least("examples", 1, examples);
     if (examples_ > 0 && examples != examples_)
       throw DomainError(
@@ -169,14 +169,14 @@ class Trainer {
         }
       std::vector<double> right(at(count)), losses(at(count));
       clear(gradient);
-      double loss = 0;
+      double sum = 0;
       try {
-        loss = backpropagate_(
+        sum = backpropagate_(
             model_, views, random,
             [&](Index i, ConstSequence<T> answer, Sequence<T> danswer) {
-              const Judged judged = judge(order[at(first + i)], answer, danswer, 1 / static_cast<double>(count));
-              right[at(i)] = judged.right;
-              return losses[at(i)] = judged.loss;
+              const LossResult result = loss(order[at(first + i)], answer, danswer, 1 / static_cast<double>(count));
+              right[at(i)] = result.accuracy;
+              return losses[at(i)] = result.loss;
             },
             gradient);
       } catch (const nn::ExampleError& error) {
@@ -187,30 +187,30 @@ class Trainer {
           throw of_example(i, std::isnan(losses[at(i)]) ? "its loss is nan" : "its loss is infinite");
       require_finite(gradient, std::span<const Index>(order).subspan(at(first), at(count)));
       take_step(gradient, optim::warmup_cosine(steps(), warmup, options_.epochs * per_epoch));
-      if (options_.average > 0) average_.update();
-      loss_ += loss;
+      if (options_.ema_decay > 0) average_.update();
+      loss_ += sum;
       right_ += std::accumulate(right.begin(), right.end(), 0.0);
       count_ += static_cast<double>(count);
       seen += count;
       const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
       seconds_ = seconds_before + elapsed;
-      if (listener.report) {
+      if (listener.on_step) {
         const double per_step = elapsed / static_cast<double>(steps() - already);
-        listener.report({epoch, step + 1, per_epoch, loss_ / count_, right_ / count_,
-                         static_cast<double>(seen) / elapsed,
-                         per_step * static_cast<double>(options_.epochs * per_epoch - steps())});
+        listener.on_step({epoch, step + 1, per_epoch, loss_ / count_, right_ / count_,
+                          static_cast<double>(seen) / elapsed,
+                          per_step * static_cast<double>(options_.epochs * per_epoch - steps())});
       }
       const bool epoch_done = step + 1 == per_epoch;
       if (epoch_done) {
         double test = std::numeric_limits<double>::quiet_NaN();
-        if (listener.tested) {
+        if (listener.evaluate) {
           exchange();
-          test = listener.tested(model_);
+          test = listener.evaluate(model_);
           exchange();
         }
         curve_.push_back({static_cast<double>(epoch + 1), loss_ / count_, right_ / count_, seconds_, test});
       }
-      const bool stopping = steps() < options_.epochs * per_epoch && listener.stop && listener.stop();
+      const bool stopping = steps() < options_.epochs * per_epoch && listener.should_stop && listener.should_stop();
       if (epoch_done || stopping) save();
       if (stopping) return false;
     }
@@ -228,7 +228,7 @@ class Trainer {
     file.metadata["examples"] = std::to_string(examples_);
     io::put(file, model_.parameters());
     io::put(file, optimizer_.state());
-    if (options_.average > 0) io::put(file, average_.state());
+    if (options_.ema_decay > 0) io::put(file, average_.state());
     auto numbers = progress();
     io::put<double>(file, {{"progress", {static_cast<Index>(numbers.size())}, numbers, Role::statistic}});
     io::write(options_.checkpoint, file);
@@ -252,7 +252,7 @@ class Trainer {
     io::take<double>(file, {{"progress", found->second.shape, numbers, Role::statistic}});
     auto arrays = model_.parameters();  // all at once: what is damaged is found before anything is changed
     for (auto& each : optimizer_.state()) arrays.push_back(std::move(each));
-    if (options_.average > 0)
+    if (options_.ema_decay > 0)
       for (auto& each : average_.state()) arrays.push_back(std::move(each));
     const auto examples = io::detail::number<Index>(file, "examples");
     const auto before = kept(arrays);
@@ -339,15 +339,16 @@ class Trainer {
                                               kept ? options_.checkpoint.string() : "not there"));
   }
   void exchange() {
-    if (options_.average <= 0 || average_.updates() == 0) return;
+    if (options_.ema_decay <= 0 || average_.updates() == 0) return;
     average_.swap();
     model_.refresh();
   }
   std::string recipe() const {
-    return ssm::detail::message("epochs ", options_.epochs, ", batch ", options_.batch, ", rate ", options_.rate,
-                                ", decay ", options_.weight_decay, ", dynamics ", options_.dynamics_rate.value_or(-1),
-                                ", warm-up ", options_.warmup, ", clip ", options_.clip, ", average ", options_.average,
-                                ", seed ", options_.seed, frozen_names());
+    return ssm::detail::message("epochs ", options_.epochs, ", batch ", options_.batch, ", rate ",
+                                options_.learning_rate, ", decay ", options_.weight_decay, ", dynamics ",
+                                options_.dynamics_learning_rate.value_or(-1), ", warm-up ", options_.warmup, ", clip ",
+                                options_.clip, ", average ", options_.ema_decay, ", seed ", options_.seed,
+                                frozen_names());
   }
   std::string frozen_names() const {
     std::string all;

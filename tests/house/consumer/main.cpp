@@ -13,6 +13,6 @@ int main() {
   u.setOnes();
   auto state = layer.initial_state(), other = state;
   layer.forward(u, y, state);
-  layer.forward(u, z, other, ssm::mode::convolution<Backend>{});
+  layer.forward(u, z, other, ssm::algorithm::convolution<Backend>{});
   return (y - z).cwiseAbs().maxCoeff() < 1e-4F * y.cwiseAbs().maxCoeff() ? 0 : 1;
 }

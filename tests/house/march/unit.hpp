@@ -16,14 +16,15 @@ std::vector<float> run(const Parameters& parameters, State& state, Mode mode) {
 }
 
 Unit this_unit() {
-  return {[] {
-            ssm::Random random(3);
-            return ssm::initial<ssm::S4<float>>(ssm::hippo::LegS{}, {.features = 3, .states = 30}, random);
-          },
-          [](const Parameters& parameters) { return ssm::S4<float>(parameters).initial_state(); },
-          [](const Parameters& parameters, State& state) { return run(parameters, state, ssm::mode::recurrence{}); },
-          [](const Parameters& parameters, State& state) { return run(parameters, state, ssm::mode::convolution{}); },
-          [](State state) { state = {}; }};
+  return {
+      [] {
+        ssm::Random random(3);
+        return ssm::initial<ssm::S4<float>>(ssm::hippo::LegS{}, {.features = 3, .states = 30}, random);
+      },
+      [](const Parameters& parameters) { return ssm::S4<float>(parameters).initial_state(); },
+      [](const Parameters& parameters, State& state) { return run(parameters, state, ssm::algorithm::recurrence{}); },
+      [](const Parameters& parameters, State& state) { return run(parameters, state, ssm::algorithm::convolution{}); },
+      [](State state) { state = {}; }};
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include "ssm/fft/eigen.hpp"
 
 /// Ways to run a layer over a sequence. All give the same numbers; a layer takes those that it has.
-namespace ssm::mode {
+namespace ssm::algorithm {
 
 /// Step after step in O(N) memory: causal to the last bit, identical to `step`.
 struct recurrence {};
@@ -24,4 +24,4 @@ struct scan {
   Executor& executor = this_thread();
 };
 
-}  // namespace ssm::mode
+}  // namespace ssm::algorithm

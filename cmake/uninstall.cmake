@@ -1,0 +1,11 @@
+# Removes the files of the last installation from this build folder.
+cmake_policy(VERSION 3.25)
+if(NOT EXISTS ${MANIFEST})
+  message(FATAL_ERROR "uninstall: expected ${MANIFEST}, which an installation writes; there is none, so nothing was installed from here")
+endif()
+file(STRINGS ${MANIFEST} files)
+foreach(file ${files})
+  file(REMOVE "$ENV{DESTDIR}${file}")
+endforeach()
+list(LENGTH files count)
+message(STATUS "uninstall: ${count} files removed")
