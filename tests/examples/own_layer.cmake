@@ -1,4 +1,4 @@
-# The README shows the class of examples/support/moving_average.hpp as it is, in under 40 lines.
+# The README of the examples shows the class of examples/support/moving_average.hpp as it is, in under 40 lines.
 file(READ ${README} readme)
 file(READ ${SOURCE} source)
 string(FIND "${source}" "/// A layer of one's own" first)

@@ -154,7 +154,7 @@ class S4Engine : public ModalEngine<S4Parameters<T>, T, N, X, Arch> {
   }
   Index jump_entries() const noexcept { return this->states() * this->states(); }
 
- private:
+  /// Feature h, discrete.
   DiscreteDplrSystem<double> discrete(Index h) const {
     return discretize(Bilinear{}, this->parameters().system(h), this->dt(h));
   }

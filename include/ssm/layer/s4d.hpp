@@ -122,12 +122,12 @@ class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
   }
   Index jump_entries() const noexcept { return this->states(); }
 
- private:
   /// Made again where it is asked for: kept, it would be as much memory as the parameters twice.
   DiscreteDiagonalSystem<double> discrete(Index h) const {
     return discretize_(this->parameters().system(h), this->dt(h));
   }
 
+ private:
   // the method's
   DiscreteDiagonalSystem<double> (*discretize_)(const DiagonalSystem<double>&, double);
   void (*discretize_vjp_)(const DiagonalSystem<double>&, const Vector<double>&, const DiscreteDiagonalSystem<double>&,
