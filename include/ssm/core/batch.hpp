@@ -12,7 +12,7 @@ namespace ssm {
 template <class T>
 class BatchView {
  public:
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using Scalar = std::remove_const_t<T>;
 
   /// @param data      first element                       (batch, length, features)

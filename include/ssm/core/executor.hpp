@@ -40,7 +40,7 @@ class Executor {
   }
 
  protected:
-  /// What `run` hands to `execute`.
+  /// Function that `run` hands to `execute`.
   using Task = void (*)(void* context, Index task, Index worker);
 
   /// What `run` promises. Tasks must be started in increasing order (they may then wait for earlier ones).

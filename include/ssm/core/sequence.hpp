@@ -40,7 +40,7 @@ concept EigenOwner =
 template <class T>
 class SequenceView {
  public:
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using Scalar = std::remove_const_t<T>;
 
   /// @param data      first element

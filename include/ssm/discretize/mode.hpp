@@ -27,7 +27,7 @@ struct ModeSlope {
 struct StepFactor {
   /// 0 or 1.
   double keep;
-  /// What is rounded.
+  /// Number that is rounded.
   Complex<double> change;
 
   /// @param Delta   A_bar - 1

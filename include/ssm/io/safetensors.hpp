@@ -126,8 +126,8 @@ inline Place place_of(const std::string& name, const nlohmann::json& entry, std:
 /// @param bytes   the file
 /// @param name    what messages call it
 /// @throws        FormatError for anything that is not a safetensors file, or is cut off: it names the file, the
-/// tensor, what
-///                was expected and what came. Nothing is allocated by sizes that the file says before they are checked.
+///                tensor, what was expected and what came. Nothing is allocated by sizes that the file says before they
+///                are checked.
 inline File read(std::span<const std::byte> bytes, const std::string& name = "a file in memory") try {
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::uint64_t header_size = 0;

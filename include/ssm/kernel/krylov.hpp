@@ -61,7 +61,7 @@ inline Matrix<double> krylov_table(const DiscreteDenseSystem<double>& system, In
   return X;
 }
 
-/// The same kernel from that table.
+/// Computes the kernel from that table.
 ///
 /// @param system   A_bar (N, N), B_bar (N, 1), C (1, N)
 /// @param length   L                                        >= 0

@@ -9,7 +9,7 @@
 
 namespace ssm::kernel {
 
-/// What joins a convolution to the states at its two ends.
+/// Joins a convolution to the states at its two ends.
 ///
 ///     free response      y_k = C A_bar^(k+1) x,  0 <= k < L                    x the state before step 0
 ///     driven state       x_L = A_bar^L x + sum_k A_bar^(L-1-k) B_bar u_k

@@ -22,8 +22,7 @@ struct Sampling {
 /// - `State` is a value: copy it to branch, keep it to roll back.
 /// - `initial_state()` is the state before the first step: rest.
 /// - `step(u_k, y_k, state)` takes one time step of `features()` numbers; it neither throws nor allocates. Spans of
-/// another
-///   size are the caller's error (asserted in debug builds).
+///   another size are the caller's error (asserted in debug builds).
 /// - `forward(u, y, state)` takes a whole sequence (L, H), any L, and leaves the state behind its last step, so chunks
 ///   follow one another; u and y may be the same memory.
 ///

@@ -40,7 +40,7 @@ class Featurewise {
  public:
   /// Scalar of the data.
   using Scalar = T;
-  /// What the caller owns between calls.
+  /// State that the caller owns between calls.
   using State = typename EngineOf::State;
   /// Derivatives by the layer's discrete numbers: see TrainableSSMLayer.
   using Cotangent = typename EngineOf::Cotangent;
@@ -49,11 +49,11 @@ class Featurewise {
   Index features() const noexcept { return engine_.features(); }
   /// N, as real numbers.
   Index states() const noexcept { return engine_.states(); }
-  /// What multiplies every dt.
+  /// Ratio of sampling intervals: every time step is multiplied by it.
   double rate() const noexcept { return engine_.rate(); }
-  /// As they were given.
+  /// Parameters as they were given.
   const auto& parameters() const noexcept { return engine_.parameters(); }
-  /// What plans and convolutions work on; unchecked.
+  /// Returns the engine, unchecked, on which plans and convolutions work.
   const EngineOf& engine() const noexcept { return engine_; }
 
   /// The state before the first step: rest.
@@ -112,7 +112,7 @@ class Featurewise {
     }
   }
 
-  /// Of a sequence from rest whose final state nobody used.
+  /// Computes the derivatives of a sequence from rest whose final state is not used.
   /// @param u           input                     (L, H)
   /// @param dy          cotangent of the output   (L, H)
   /// @param du          += cotangent of u         (L, H)     not dy's memory
@@ -123,7 +123,7 @@ class Featurewise {
   void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
     backwards(u, {}, dy, nullptr, du, cotangent);
   }
-  /// Of a sequence from a state.
+  /// Computes the derivatives of a sequence from a state.
   /// @param u           input                     (L, H)
   /// @param before      the state before step 0
   /// @param dy          cotangent of the output   (L, H)
@@ -137,7 +137,7 @@ class Featurewise {
     const auto start = engine_.numbers(before);
     backwards(u, {&start, 1}, dy, &dstate, du, cotangent);
   }
-  /// Of a sequence whose run left checkpoints.
+  /// Computes the derivatives of a sequence whose forward run left checkpoints.
   /// @param u           input                     (L, H)
   /// @param checkpoints   those that `forward` left
   /// @param dy          cotangent of the output   (L, H)
@@ -156,7 +156,7 @@ class Featurewise {
     backwards(u, checkpoints.starts, dy, &dstate, du, cotangent);
   }
 
-  /// A zero cotangent, of no sequence yet.
+  /// Returns a zero cotangent, ready to accumulate sequences.
   Cotangent cotangent() const { return engine_.cotangent(); }
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.
   /// @throws ShapeError if the gradient has other sizes
@@ -176,7 +176,7 @@ class Featurewise {
   }
 
  protected:
-  /// Of this engine.
+  /// Takes its engine.
   explicit Featurewise(EngineOf engine) : engine_(std::move(engine)) {}
 
  private:

@@ -25,7 +25,7 @@ struct LSSLShape {
 /// feature. LSSL, arXiv:2110.13985, section 5.4, and its code.
 struct RandomMatrix {};
 
-/// What an LSSL layer stores and trains: H independent dense systems, one input and output each.
+/// Parameters of an LSSL layer, stored and trained: H independent dense systems, one input and output each.
 ///
 ///     x' = A x + B u,   y = C x + D u,   dt = exp(log_dt)
 ///
@@ -43,9 +43,9 @@ struct LSSLParameters {
   LSSLParameters(Index features, Index states)
       : A(features, states, states), B(features, states), C(features, states), D(features), log_dt(features) {}
 
-  /// What a file calls it.
+  /// Name of this kind of layer in files.
   static constexpr const char* kind = "LSSL";
-  /// What is stored beside the arrays: f(name, number).
+  /// Visits the settings stored beside the arrays: f(name, number).
   template <class Self, class F>
   static void each_setting(Self&, F&&) {}
   /// All arrays, in order: f(name, array, role).
@@ -163,7 +163,7 @@ LSSLParameters<double> dense(const Parameters& parameters) {
 
 namespace detail {
 
-/// What an LSSL runs on; see Featurewise.
+/// Engine of an LSSL; see Featurewise.
 template <Real T, Index N, Real X>
 class LSSLEngine {
  public:
@@ -324,7 +324,7 @@ class LSSL : public detail::Featurewise<detail::LSSLEngine<T, N, X>> {
   using Base = detail::Featurewise<Engine>;
 
  public:
-  /// What is initialised, trained and stored.
+  /// Parameters that are initialised, trained and stored.
   using Parameters = LSSLParameters<T>;
   /// Sizes for `initial`.
   using Shape = LSSLShape;

@@ -29,7 +29,7 @@ class ModalEngine {
     ModalAdjoint<T, N, X, Arch>
         adjoint;  ///< buffers that the next sequence needs too: they stay when numbers are assigned
 
-    /// Of these numbers.
+    /// Takes these numbers.
     explicit Cotangent(ModalCotangent numbers) : ModalCotangent(std::move(numbers)) {}
     Cotangent(const Cotangent& other) : ModalCotangent(other) {}
     Cotangent& operator=(const Cotangent& other) {
@@ -37,13 +37,13 @@ class ModalEngine {
       return *this;
     }
     ~Cotangent() = default;
-    /// Of other sequences, added.
+    /// Adds the cotangent of other sequences.
     Cotangent& operator+=(const Cotangent& other) {
       ModalCotangent::operator+=(other);
       return *this;
     }
   };
-  /// Of no sequence.
+  /// Returns a zero cotangent, ready to accumulate sequences.
   Cotangent cotangent() const {
     const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
     const Index lags = ModalLags<T, N, X, Arch>::count(recurrence_);

@@ -23,7 +23,7 @@ struct ModalShape {
 
 namespace detail {
 
-/// What S4 and S4D store alike; see S4DParameters.
+/// Parameters that S4 and S4D have in common; see S4DParameters.
 template <Real T>
 struct ModalParameters {
   Index states = 0;     ///< N

@@ -27,9 +27,9 @@ struct S4Parameters : detail::ModalParameters<T> {
       : detail::ModalParameters<T>(features, N, sets.value_or(features)),
         P(sets.value_or(features), modes_of(N), rank) {}
 
-  /// What a file calls it.
+  /// Name of this kind of layer in files.
   static constexpr const char* kind = "S4";
-  /// What is stored beside the arrays: f(name, number).
+  /// Visits the settings stored beside the arrays: f(name, number).
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
     f("states", self.states);
@@ -64,8 +64,7 @@ struct S4Parameters : detail::ModalParameters<T> {
   }
 
   /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, the
-  /// rank
-  ///         is above max_rank, or for an odd N mode 0 is not real
+  ///         rank is above max_rank, or for an odd N mode 0 is not real
   void check() const {
     detail::ModalParameters<T>::check();
     check_sizes();
@@ -116,7 +115,7 @@ struct S4Parameters : detail::ModalParameters<T> {
 
 namespace detail {
 
-/// What an S4 runs on; see Featurewise.
+/// Engine of an S4; see Featurewise.
 template <Real T, Index N, Real X, class Arch>
 class S4Engine : public ModalEngine<S4Parameters<T>, T, N, X, Arch> {
   using Base = ModalEngine<S4Parameters<T>, T, N, X, Arch>;
@@ -188,7 +187,7 @@ class S4 : public detail::Featurewise<detail::S4Engine<T, N, X, Arch>> {
   using Base = detail::Featurewise<Engine>;
 
  public:
-  /// What is initialised, trained and stored.
+  /// Parameters that are initialised, trained and stored.
   using Parameters = S4Parameters<T>;
   /// Sizes for `initial`.
   using Shape = S4Shape;
@@ -200,7 +199,7 @@ class S4 : public detail::Featurewise<detail::S4Engine<T, N, X, Arch>> {
   ///                     DomainError if a dt or the rate is not positive and finite
   /// @note               O(H N R^2)
   explicit S4(const Parameters& parameters, Sampling sampling = {}) : Base(Engine(parameters, sampling)) {}
-  /// The same; the method may be named.
+  /// Discretizes by the bilinear rule, named.
   explicit S4(const Parameters& parameters, Bilinear, Sampling sampling = {}) : S4(parameters, sampling) {}
   /// There is no structured zero-order hold (or other form) of a diagonal plus low rank system: only Bilinear.
   template <class Method>

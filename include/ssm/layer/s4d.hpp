@@ -11,7 +11,7 @@ namespace ssm {
 
 using S4DShape = ModalShape;
 
-/// What an S4D layer stores and trains: H independent diagonal systems, one input and output each.
+/// Parameters of an S4D layer, stored and trained: H independent diagonal systems, one input and output each.
 ///
 ///     x' = Lambda x + B u,   y = 2 Re(C x) + D u,   Lambda = -exp(A_re_log) + i A_im,   dt = exp(log_dt)
 ///
@@ -25,9 +25,9 @@ struct S4DParameters : detail::ModalParameters<T> {
   S4DParameters(Index features, Index N, std::optional<Index> sets = {})
       : detail::ModalParameters<T>(features, N, sets.value_or(features)) {}
 
-  /// What a file calls it.
+  /// Name of this kind of layer in files.
   static constexpr const char* kind = "S4D";
-  /// What is stored beside the arrays: f(name, number).
+  /// Visits the settings stored beside the arrays: f(name, number).
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
     f("states", self.states);
@@ -37,8 +37,7 @@ struct S4DParameters : detail::ModalParameters<T> {
   DiagonalSystem<double> system(Index h) const { return this->diagonal_system(h); }
 
   /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or for
-  /// an
-  ///         odd N mode 0 is not real
+  ///         an odd N mode 0 is not real
   void check() const { detail::ModalParameters<T>::check(); }
 
   /// Published initial values: diagonal::Linear, Inverse, Unstructured, or the
@@ -59,7 +58,7 @@ struct S4DParameters : detail::ModalParameters<T> {
 
 namespace detail {
 
-/// What an S4D runs on; see Featurewise.
+/// Engine of an S4D; see Featurewise.
 template <Real T, Index N, Real X, class Arch>
 class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
   using Base = ModalEngine<S4DParameters<T>, T, N, X, Arch>;
@@ -160,7 +159,7 @@ class S4D : public detail::Featurewise<detail::S4DEngine<T, N, X, Arch>> {
   using Base = detail::Featurewise<Engine>;
 
  public:
-  /// What is initialised, trained and stored.
+  /// Parameters that are initialised, trained and stored.
   using Parameters = S4DParameters<T>;
   /// Sizes for `initial`.
   using Shape = S4DShape;

@@ -35,13 +35,13 @@ namespace ssm {
 template <Real T, Index P = dynamic, Real X = T>
 class S5 {
  public:
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using Scalar = T;
-  /// What is initialised, trained and stored.
+  /// Parameters that are initialised, trained and stored.
   using Parameters = S5Parameters<T>;
   /// Sizes for `initial`.
   using Shape = S5Shape;
-  /// What the caller owns between calls.
+  /// State that the caller owns between calls.
   using State = MimoState<X>;
 
   /// Discretizes.
@@ -49,8 +49,7 @@ class S5 {
   /// @param method       ZeroOrderHold (the default) or Bilinear
   /// @param sampling     the rate multiplies every dt, also those of intervals
   /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if P is fixed and another;
-  /// DomainError
-  ///                     if a dt or the rate is not positive and finite
+  ///                     DomainError if a dt or the rate is not positive and finite
   /// @note               O(P H)
   template <ModalMethod Method>
   S5(const Parameters& parameters, Method method, Sampling sampling = {})
@@ -66,7 +65,7 @@ class S5 {
     }
     for (Index h = 0; h < features(); ++h) scan_.set_direct(h, parameters_.D(h));
   }
-  /// By the default method.
+  /// Discretizes by the default method.
   explicit S5(const Parameters& parameters, Sampling sampling = {}) : S5(parameters, ZeroOrderHold{}, sampling) {}
 
   /// H
@@ -75,9 +74,9 @@ class S5 {
   Index states() const noexcept { return P == dynamic ? parameters_.states : P; }
   /// S, the modes that are kept.
   Index modes() const noexcept { return scan_.modes(); }
-  /// What multiplies every dt.
+  /// Ratio of sampling intervals: every time step is multiplied by it.
   double rate() const noexcept { return rate_; }
-  /// As they were given.
+  /// Parameters as they were given.
   const Parameters& parameters() const noexcept { return parameters_; }
 
   /// The state before the first step: rest.
@@ -142,8 +141,7 @@ class S5 {
   /// @param state       before step 0, becomes that after step L-1
   /// @param how         the caller's threads
   /// @throws            ShapeError if the sizes disagree; DomainError if an interval is negative or not finite; nothing
-  /// has
-  ///                    changed then
+  ///                    has changed then
   void forward(ConstSequence<T> u, std::span<const T> intervals, Sequence<T> y, State& state,
                algorithm::scan how = {}) const {
     scan_.check(u, y, state);
@@ -184,9 +182,9 @@ class S5 {
 
   /// Derivatives by what the layer runs with: see TrainableSSMLayer.
   using Cotangent = detail::MimoCotangent<T>;
-  /// Of no sequence.
+  /// Returns a zero cotangent, ready to accumulate sequences.
   Cotangent cotangent() const { return Cotangent(modes(), features()); }
-  /// Of a sequence from rest whose final state nobody used.
+  /// Computes the derivatives of a sequence from rest whose final state is not used.
   /// @param u           input                     (L, H)
   /// @param dy          cotangent of the output   (L, H)
   /// @param du          += cotangent of u         (L, H)     not dy's memory
@@ -211,7 +209,7 @@ class S5 {
     Adjoint adjoint(scan_, u, {});
     adjoint(adjoint.checkpoints(before), dy, dstate, du, {}, cotangent);
   }
-  /// Of a sequence whose run left checkpoints.
+  /// Computes the derivatives of a sequence whose forward run left checkpoints.
   /// @param u           input                     (L, H)
   /// @param checkpoints   those that `forward` left
   /// @param dy          cotangent of the output   (L, H)
@@ -225,7 +223,7 @@ class S5 {
                           2 * modes());
     Adjoint(scan_, u, {})(checkpoints, dy, dstate, du, {}, cotangent);
   }
-  /// Of a sequence of uneven samples.
+  /// Computes the derivatives of a sequence of uneven samples.
   /// @param u            input                     (L, H)
   /// @param intervals    as `forward` was given    (L)
   /// @param before       the state before step 0
@@ -266,7 +264,7 @@ class S5 {
     for (Index h = 0; h < features(); ++h) gradient.D(h) += cotangent.D(h);
   }
 
-  /// What plans work on; unchecked.
+  /// Returns the engine, unchecked, on which plans work.
   const detail::MimoScan<T, X>& engine() const noexcept { return scan_; }
 
  private:

@@ -49,7 +49,7 @@ struct S5Shape {
   double dt_max = 1e-1;  ///< s
 };
 
-/// What an S5 layer stores and trains: one system of P states with H inputs and H outputs.
+/// Parameters of an S5 layer, stored and trained: one system of P states with H inputs and H outputs.
 ///
 ///     x' = Lambda x + B u,   y = 2 Re(C x) + D u   (full spectrum: Re(C x) + D u),   dt = exp(log_dt)
 ///
@@ -79,9 +79,9 @@ struct S5Parameters {
         D(features),
         log_dt(steps == TimeSteps::per_mode ? kept_of(P, kept) : 1) {}
 
-  /// What a file calls it.
+  /// Name of this kind of layer in files.
   static constexpr const char* kind = "S5";
-  /// What is stored beside the arrays: f(name, number).
+  /// Visits the settings stored beside the arrays: f(name, number).
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
     f("states", self.states);
@@ -128,8 +128,7 @@ struct S5Parameters {
     if (log_dt.rows() != 1) detail::require_shape("log_dt", log_dt, S);
   }
   /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or mode
-  /// 0
-  ///         of half an odd spectrum is not real
+  ///         0 of half an odd spectrum is not real
   void check() const {
     check_sizes();
     const Index H = features();
@@ -151,8 +150,7 @@ struct S5Parameters {
   /// Published initial values: HiPPO-N, the normal part of LegS, in blocks; B truncated normal of variance 1/P, rotated
   /// into the eigenbasis; C as told; D normal, dt log-uniform.
   /// @throws DomainError if a size or the range of dt is not positive, the blocks do not divide P, or several blocks of
-  /// an
-  ///         odd size would each need a real mode
+  ///         an odd size would each need a real mode
   template <class Output = s5_output::TruncatedNormal>
   static S5Parameters initial(hippo::LegS, const S5Shape& shape, Random& random, Output = {}) {
     detail::require_at_least("features", 1, shape.features);

@@ -12,7 +12,7 @@ namespace ssm {
 template <SSMLayer Layer>
 class Snapshots {
  public:
-  /// What the caller owns between calls.
+  /// State that the caller owns between calls.
   using State = typename Layer::State;
 
   /// @param layer      whose states will be kept

@@ -6,19 +6,19 @@
 
 namespace ssm {
 
-/// What a TabledLSSL stores and trains: the arrays of an LSSL, and two settings.
+/// Parameters of a TabledLSSL, stored and trained: the arrays of an LSSL, and two settings.
 template <Real T>
 struct TabledLSSLParameters : LSSLParameters<T> {
   Index length = 1024;  ///< longest sequence that is convolved     steps, >= 1
   bool frozen = false;  ///< A, B and dt stay as they are: they get no gradient
 
   TabledLSSLParameters() = default;
-  /// Of an LSSL.
+  /// Takes the parameters of an LSSL.
   explicit TabledLSSLParameters(LSSLParameters<T> parameters) : LSSLParameters<T>(std::move(parameters)) {}
 
-  /// What a file calls it.
+  /// Name of this kind of layer in files.
   static constexpr const char* kind = "TabledLSSL";
-  /// What is stored beside the arrays: f(name, number).
+  /// Visits the settings stored beside the arrays: f(name, number).
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
     f("length", self.length);
@@ -67,13 +67,13 @@ class TabledLSSL {
   using Dense = LSSL<T>;
 
  public:
-  /// Of the data.
+  /// Scalar type of inputs and outputs.
   using Scalar = T;
-  /// What is initialised, trained and stored.
+  /// Parameters that are initialised, trained and stored.
   using Parameters = TabledLSSLParameters<T>;
   /// Sizes for `initial`.
   using Shape = LSSLShape;
-  /// What the caller owns between calls.
+  /// State that the caller owns between calls.
   using State = typename Dense::State;
 
   /// Discretizes by the bilinear rule, and makes the table.
@@ -97,9 +97,9 @@ class TabledLSSL {
   Index features() const noexcept { return dense_.features(); }
   /// N
   Index states() const noexcept { return dense_.states(); }
-  /// What multiplies every dt.
+  /// Ratio of sampling intervals: every time step is multiplied by it.
   double rate() const noexcept { return dense_.rate(); }
-  /// As they were given.
+  /// Parameters as they were given.
   const Parameters& parameters() const noexcept { return parameters_; }
   /// Whether the other layer has this one's table, not one of its own.
   bool shares_table(const TabledLSSL& other) const noexcept { return table_ == other.table_; }
@@ -146,7 +146,7 @@ class TabledLSSL {
     Array<double> response;                          ///< (length, H), the direct term included
     std::optional<typename Dense::Cotangent> dense;  ///< of sequences that were not convolved
 
-    /// Of other sequences, added.
+    /// Adds the cotangent of other sequences.
     Cotangent& operator+=(const Cotangent& other) {
       detail::add(response, other.response);
       if (other.dense && dense)
@@ -156,10 +156,10 @@ class TabledLSSL {
       return *this;
     }
   };
-  /// Of no sequence.
+  /// Returns a zero cotangent, ready to accumulate sequences.
   Cotangent cotangent() const { return {Array<double>(parameters_.length, features()), {}}; }
 
-  /// Of a sequence from rest whose final state nobody used; see TrainableSSMLayer.
+  /// Computes the derivatives of a sequence from rest whose final state is not used; see TrainableSSMLayer.
   /// @throws ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
     if (!is_convolved(u)) return dense_.forward_vjp(u, dy, du, of_dense(cotangent));
@@ -176,7 +176,7 @@ class TabledLSSL {
       for (Index h = 0; h < H; ++h) du(j, h) += sum[at(h)];
     }
   }
-  /// Of a sequence from a state: LSSL's.
+  /// Computes the derivatives of a sequence from a state, as LSSL does.
   /// @throws ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    Cotangent& cotangent) const {

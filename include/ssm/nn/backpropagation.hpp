@@ -46,8 +46,7 @@ class Backpropagation {
   /// @param gradient   += cotangents of the weights
   /// @return           the sum of the losses, in order
   /// @throws           ExampleError that says which sequence has an error and what it is: a shape, an interval, what
-  /// the
-  ///                   loss throws
+  ///                   the loss throws
   template <class Loss>
   double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random, Loss loss,
                     Weights& gradient) {

@@ -32,7 +32,7 @@ auto view(Array<T>& x) {
 
 }  // namespace detail
 
-/// What a linear map stores.
+/// Parameters of a linear map.
 template <Real T>
 struct Linear {
   Array<T> W;  ///< (O, I)

@@ -173,7 +173,7 @@ struct BatchSums {
 
   /// Of none.
   explicit BatchSums(Index features) : first(features), second(features) {}
-  /// Of other sequences, added.
+  /// Adds the cotangent of other sequences.
   BatchSums& operator+=(const BatchSums& other) {
     steps += other.steps;
     for (Index h = 0; h < first.rows(); ++h) {

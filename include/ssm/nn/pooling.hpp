@@ -4,7 +4,7 @@
 
 namespace ssm::nn {
 
-/// What of a sequence an answer is made from.
+/// Part of a sequence that an answer is made from.
 enum class Pool {
   mean,  ///< the mean over its steps
   last,  ///< the last step

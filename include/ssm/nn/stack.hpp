@@ -44,17 +44,17 @@ struct StackShape {
 /// One block: norm, layer, GELU, linear map to 2 H, gated linear unit, and the sum with what came in.
 template <TrainableSSMLayer Layer>
 struct BlockParameters {
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using T = typename Layer::Scalar;
   Norm<T> norm;                    ///< before the layer, or after the sum
   typename Layer::Parameters ssm;  ///< the layer's
   Linear<T> mix;                   ///< H to 2 H
 };
 
-/// What a deep stack stores and trains.
+/// Parameters of a deep stack, stored and trained.
 template <TrainableSSMLayer Layer>
 struct StackParameters {
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using Scalar = typename Layer::Scalar;
 
   StackShape shape;                            ///< sizes
@@ -94,9 +94,9 @@ struct StackParameters {
 template <TrainableSSMLayer Layer>
 class Stack {
  public:
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using Scalar = typename Layer::Scalar;
-  /// What is initialised, trained and stored.
+  /// Parameters that are initialised, trained and stored.
   using Parameters = StackParameters<Layer>;
 
   /// @param parameters   of sizes that agree
@@ -115,23 +115,22 @@ class Stack {
 
   /// Sizes.
   const StackShape& shape() const noexcept { return weights_.shape; }
-  /// What is stored.
+  /// Returns the stored weights.
   const Parameters& weights() const noexcept { return weights_; }
-  /// The same, to be changed; `refresh` afterwards.
+  /// Returns them to be changed; call `refresh` afterwards.
   Parameters& weights() noexcept { return weights_; }
   /// All arrays, for an optimiser or a file; `refresh` after they have changed. They stay valid when the model moves.
   std::vector<Parameter<Scalar>> parameters() { return parameters_of(weights_); }
   /// The layers, discretized.
   const std::vector<Layer>& layers() const noexcept { return layers_; }
-  /// What multiplies every dt.
+  /// Ratio of sampling intervals: every time step is multiplied by it.
   double rate() const noexcept { return sampling_.rate; }
   /// Rows of an answer to a sequence of so many steps: 1, or all of them.
   Index answers(Index length) const noexcept { return shape().pool == Pool::none ? length : 1; }
 
   /// Makes the layers from the weights as they are now.
   /// @throws DomainError that names the block, where its layer cannot be made: a number that is not finite. The layers
-  /// stay
-  ///         as they were then, and go on answering by the weights before.
+  ///         stay as they were then, and go on answering by the weights before.
   void refresh() {
     std::vector<Layer> fresh;
     fresh.reserve(weights_.blocks.size());
@@ -171,7 +170,7 @@ class Stack {
   /// A run from step to step. The model must outlive it.
   class Stream {
    public:
-    /// From rest.
+    /// Begins from rest.
     explicit Stream(const Stack& model)
         : model_(&model),
           x_(model.shape().features),
@@ -220,10 +219,10 @@ class Stack {
     Array<Scalar> answer_;
     Index steps_ = 0;
   };
-  /// From rest.
+  /// Begins from rest.
   Stream stream() const { return Stream(*this); }
 
-  /// What training runs piece by piece. @{
+  /// Pieces of the model that training runs one by one. @{
   void encode(ConstSequence<Scalar> u, Sequence<Scalar> x) const {
     ssm::detail::require_size("inputs of a step", shape().inputs, u.features());
     if (shape().symbols == 0) return linear<Scalar>(weights_.encoder, u, x);

@@ -22,7 +22,7 @@ void require_same(const std::vector<Parameter<T>>& parameters, const std::vector
 
 }  // namespace detail
 
-/// What AdamW is told.
+/// Options of AdamW.
 struct AdamWOptions {
   double learning_rate = 4e-3;  ///< of what is no state space
   double weight_decay = 0.01;   ///< of the same; what a system's dynamics are has none
@@ -93,7 +93,7 @@ class AdamW {
     }
   }
 
-  /// What it was told.
+  /// Returns its options.
   const AdamWOptions& options() const noexcept { return options_; }
   /// Steps taken.
   Index steps() const noexcept { return steps_; }
@@ -134,7 +134,7 @@ class AdamW {
     return norm;
   }
 
-  /// What a checkpoint keeps besides the arrays: the means and the steps.
+  /// Returns the arrays that a checkpoint keeps besides the parameters: the means and the squares.
   std::vector<Parameter<T>> state() {
     std::vector<Parameter<T>> all;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {

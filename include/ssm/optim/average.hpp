@@ -44,7 +44,7 @@ class Average {
   Index updates() const noexcept { return updates_; }
   /// As if it had taken in so many.
   void set_updates(Index updates) noexcept { updates_ = updates; }
-  /// What a checkpoint keeps.
+  /// Returns the arrays that a checkpoint keeps.
   std::vector<Parameter<T>> state() {
     std::vector<Parameter<T>> all;
     for (std::size_t i = 0; i < average_.size(); ++i)

@@ -19,7 +19,7 @@ inline std::string three_digits(double value) {
 
 }  // namespace detail
 
-/// What a plan is made for.
+/// Shape of the work that a plan is made for.
 struct Workload {
   Index length;                        ///< most steps of a sequence      >= 0
   Index batch = 1;                     ///< most sequences at once        >= 0
@@ -34,9 +34,9 @@ struct Workload {
 template <SSMLayer Layer>
 class Plan {
  public:
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using Scalar = typename Layer::Scalar;
-  /// What the caller owns between calls.
+  /// State that the caller owns between calls.
   using State = typename Layer::State;
 
   /// By `plan`.
@@ -57,10 +57,10 @@ class Plan {
     detail::require_size("states (a sequence each)", u.size(), static_cast<Index>(states.size()));
     run(u, y, states);
   }
-  /// The same from rest.
+  /// Runs them from rest.
   void operator()(ConstBatch<Scalar> u, Batch<Scalar> y) { run(u, y, {}); }
 
-  /// The same plan, chosen for this reason.
+  /// Returns this plan, with the reason why it was chosen.
   Plan because(std::string why) && {
     why_ = std::move(why);
     return std::move(*this);

@@ -151,7 +151,7 @@ class MimoScan {
   }
   /// Tiles of a sequence.
   Index tiles_of(Index length) const noexcept { return (length + steps_of_tile(length) - 1) / steps_of_tile(length); }
-  /// What a step costs.
+  /// Returns how often a step runs each kind of inner loop.
   StepWork work_per_step() const noexcept {
     const auto S = static_cast<double>(modes()), H = static_cast<double>(features());
     return {.features = H / 16, .modes = S, .products = 4 * S * H};

@@ -13,7 +13,7 @@ struct ModalCotangent {
   Array<double> D;             ///< of D                                (groups, lanes)
   Array<double> kappa;         ///< see ModalLags                        (groups, (1 + R)^2 T, lanes)
 
-  /// Of other sequences, added.
+  /// Adds the cotangent of other sequences.
   ModalCotangent& operator+=(const ModalCotangent& other) {
     add(coefficients, other.coefficients);
     add(D, other.D);

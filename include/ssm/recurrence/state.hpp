@@ -255,8 +255,7 @@ void save(const State& state, std::span<std::byte> bytes) {
 /// @param state   of the right sizes: the layer's initial_state(), for one
 /// @param bytes   what `save` wrote
 /// @throws        ShapeError unless there are byte_size(state) bytes; DomainError if they are no state's, those of
-/// another
-///                kind or of other sizes, or damaged. The state is left alone then.
+///                another kind or of other sizes, or damaged. The state is left alone then.
 template <SavableState State>
 void restore(State& state, std::span<const std::byte> bytes) {
   using detail::StateHead;

@@ -16,7 +16,7 @@ template <class Number>
 struct Affine {
   /// a - 1
   Number Delta{};
-  /// What is added.
+  /// Number that is added.
   Number b{};
 
   /// x + (Delta x + b)

@@ -75,8 +75,7 @@ void require_scan(ConstSplit<X> Delta, ConstSplit<T> v, ConstSplit<X> state) {
 /// @param state   x_{-1}            (1, S), becomes x_{L-1}; its scalar may be wider than that of v
 /// @throws        ShapeError if the sizes disagree
 /// @note          O(L S), allocates nothing. Delta keeps digits that a = 1 - small would lose: see Affine. What does
-/// not fit
-///                into x is kept beside it, so that a slow channel does not stall short of its limit.
+///                not fit into x is kept beside it, so that a slow channel does not stall short of its limit.
 template <class T, class X>
 void sequential(ConstSplit<X> Delta, Split<T> v, Split<X> state) {
   detail::require_scan<T, X>(Delta, v, state);

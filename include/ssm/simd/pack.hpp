@@ -42,7 +42,7 @@ class Pack {
   using Bool = typename Batch::batch_bool_type;
 
  public:
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using Scalar = T;
   /// How many.
   static constexpr Index size = static_cast<Index>(Batch::size);
@@ -53,7 +53,7 @@ class Pack {
 
   /// `size` numbers from memory, aligned or not.
   static Pack load(const T* from) noexcept { return Pack(Batch::load_unaligned(from)); }
-  /// And back.
+  /// Sets it from those numbers.
   void store(T* to) const noexcept { batch_.store_unaligned(to); }
 
   /// a + b
@@ -137,7 +137,7 @@ class Pack<T, scalar> {
 
   /// From memory.
   static Pack load(const T* from) noexcept { return Pack(*from); }
-  /// And back.
+  /// Sets it from those numbers.
   void store(T* to) const noexcept { *to = value_; }
 
   /// a + b

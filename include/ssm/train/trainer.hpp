@@ -95,13 +95,13 @@ struct LossResult {
 template <TrainableSSMLayer Layer>
 class Trainer {
  public:
-  /// Of the numbers.
+  /// Scalar type of inputs and outputs.
   using T = typename Layer::Scalar;
   /// Example i as it is to be learnt this time: augmented by what is drawn.
   using MakeSample = std::function<Sample<T>(Index i, Random& random)>;
   /// Returns the loss of the answer to example i, and adds its cotangent, times `weight`; from any thread.
   using Loss = std::function<LossResult(Index i, ConstSequence<T> answer, Sequence<T> danswer, double weight)>;
-  /// What the caller hears and says meanwhile.
+  /// Functions of the caller's that a training calls.
   struct Listener {
     std::function<void(const Progress&)> on_step = {};             ///< after every step
     std::function<double(const nn::Stack<Layer>&)> evaluate = {};  ///< after every epoch, of the averaged model
@@ -131,10 +131,9 @@ class Trainer {
   /// @param listener   see above
   /// @return           whether it came to the end; the model is the averaged one then
   /// @throws           DomainError if there were other examples when this training began; TrainingError where an
-  /// example
-  ///                   cannot be made, or its loss or a gradient is not finite: with the step, the example, the array
-  ///                   and the last checkpoint; Error where that cannot be written. The model is as after the step
-  ///                   before.
+  ///                   example cannot be made, or its loss or a gradient is not finite: with the step, the example, the
+  ///                   array and the last checkpoint; Error where that cannot be written. The model is as after the
+  ///                   step before.
   bool run(Index examples, const MakeSample& sample, const Loss& loss, const Listener& listener = {}) {
     ssm::detail::require_at_least("examples", 1, examples);
     if (examples_ > 0 && examples != examples_)
