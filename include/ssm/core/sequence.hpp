@@ -101,14 +101,14 @@ class SequenceView {
   /// The features of one step.
   std::span<T> row(Index step) const noexcept { return {data_ + step * stride_, static_cast<std::size_t>(features_)}; }
   /// One feature over time.
-  SequenceView column(Index feature) const { return {data_ + feature, length_, 1, stride_ < 1 ? 1 : stride_}; }
+  SequenceView column(Index feature) const { return {beside(feature), length_, 1, stride_ < 1 ? 1 : stride_}; }
   /// Features first .. first + count - 1 over time.
   /// @throws ShapeError if they are not all there
   SequenceView columns(Index first, Index count) const {
     if (first < 0 || count < 0 || first + count > features_)
       throw ShapeError(detail::message("sequence columns: expected features within 0..", features_, ", got ", first,
                                        "..", first + count));
-    return {data_ + first, length_, count, stride_};
+    return {beside(first), length_, count, stride_};
   }
   /// Steps first .. first + count - 1.
   /// @throws ShapeError if they are not all there
@@ -120,6 +120,9 @@ class SequenceView {
   }
 
  private:
+  /// First element of a feature. A sequence of no steps may have no memory, from which nothing is counted on.
+  T* beside(Index feature) const noexcept { return length_ == 0 ? data_ : data_ + feature; }
+
   T* data_;
   Index length_, features_, stride_;
 };
