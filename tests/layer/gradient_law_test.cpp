@@ -96,7 +96,7 @@ TEMPLATE_TEST_CASE("vjp of a sequence is that of its pieces, the last first", "[
   });
 }
 
-TEMPLATE_TEST_CASE("a checkpoints leads back to the same gradients, and a wrong one is refused", "[layer][gradient]",
+TEMPLATE_TEST_CASE("checkpoints lead back to the same gradients, and wrong ones are refused", "[layer][gradient]",
                    S5<float>, S5<double>, S4D<float>, S4D<double>, S4<float>, S4<double>, LSSL<float>, LSSL<double>) {
   using Layer = TestType;
   using T = typename Layer::Scalar;

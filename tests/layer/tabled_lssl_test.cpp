@@ -91,6 +91,24 @@ TEMPLATE_TEST_CASE("a tabled LSSL's gradients are the LSSL's; frozen arrays get 
     }
 }
 
+TEST_CASE("a tabled LSSL reads and writes columns of a wider sequence", "[layer]") {
+  const TabledLSSL<double> tabled(some<double>(3, 8, 60, false));
+  constexpr Index L = 40;
+  const auto [wide_u, wide_dy, none] = laws::sequences<double>(L, 7);
+  const laws::Rows<double> u = wide_u.middleCols(2, 3), dy = wide_dy.middleCols(2, 3);
+  laws::Rows<double> y(L, 3), du = laws::Rows<double>::Zero(L, 3), wide_y = laws::Rows<double>::Zero(L, 7),
+                              wide_du = wide_y;
+  tabled.forward(ConstSequence<double>(u), Sequence<double>(y));
+  tabled.forward(ConstSequence<double>(wide_u).columns(2, 3), Sequence<double>(wide_y).columns(2, 3));
+  CHECK(wide_y.middleCols(2, 3) == y);
+  auto cotangent = tabled.cotangent(), wide = cotangent;
+  tabled.forward_vjp(ConstSequence<double>(u), ConstSequence<double>(dy), Sequence<double>(du), cotangent);
+  tabled.forward_vjp(ConstSequence<double>(wide_u).columns(2, 3), ConstSequence<double>(wide_dy).columns(2, 3),
+                     Sequence<double>(wide_du).columns(2, 3), wide);
+  CHECK(wide_du.middleCols(2, 3) == du);
+  CHECK(wide.response == cotangent.response);
+}
+
 TEST_CASE("the table is kept while A, B, dt and the length stay", "[layer]") {
   const auto first = some<float>(2, 6, 40, true);
   const TabledLSSL<float> before(first);

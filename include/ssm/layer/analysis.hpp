@@ -124,8 +124,7 @@ Array<Complex<double>> poles(const S5<T, P, X>& layer) {
 ///
 /// @param layer   S4, S4D or LSSL
 /// @param u       the constant input      (H)
-/// @throws        ShapeError if u has another size; DomainError if a mode neither decays nor turns, so that there is
-/// none
+/// @throws        ShapeError if u has another size; DomainError if a mode neither decays nor turns
 /// @note          O(H N^3), fp64
 template <detail::AnalysedByFeature Layer>
 typename Layer::State steady_state(const Layer& layer, std::span<const typename Layer::Scalar> u) {

@@ -8,7 +8,7 @@
 
 namespace ssm::detail {
 
-/// What the engines of S4 and S4D have alike: parameters at a rate, the state in modes and its recurrence. See
+/// Common base of the engines of S4 and S4D: parameters at a rate, the state in modes and its recurrence. See
 /// Featurewise.
 template <class ParametersOf, Real T, Index N, Real X, class Arch>
 class ModalEngine {

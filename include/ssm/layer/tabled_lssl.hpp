@@ -125,7 +125,7 @@ class TabledLSSL {
     Vector<double> x(states());
     for (Index h = 0; h < features() && L > 0; ++h) {
       x.setZero();
-      for (Index k = 0; k < L; ++k) x += static_cast<double>(u(k, h)) * table_->of[at(h)].col(L - 1 - k);
+      for (Index k = 0; k < L; ++k) x += static_cast<double>(u(k, h)) * (*table_)[at(h)].col(L - 1 - k);
       dense_.engine().set_real_state(h, {x.data(), at(states())}, state);
     }
     convolve(u, y);
@@ -168,11 +168,11 @@ class TabledLSSL {
     const Index L = u.length(), H = features();
     std::vector<T> sum(at(H));
     for (Index l = 0; l < L; ++l) {
-      sum_of_products(&dy(l, 0), H, &u(0, 0), H, L - l, sum.data());
+      sum_of_products(&dy(l, 0), dy.stride(), &u(0, 0), u.stride(), L - l, sum.data());
       for (Index h = 0; h < H; ++h) cotangent.response(l, h) += static_cast<double>(sum[at(h)]);
     }
     for (Index j = 0; j < L; ++j) {
-      sum_of_products(&response_(0, 0), H, &dy(j, 0), H, L - j, sum.data());
+      sum_of_products(&response_(0, 0), H, &dy(j, 0), dy.stride(), L - j, sum.data());
       for (Index h = 0; h < H; ++h) du(j, h) += sum[at(h)];
     }
   }
@@ -191,7 +191,7 @@ class TabledLSSL {
       for (Index h = 0; h < features(); ++h) {
         for (Index n = 0; n < states(); ++n) {
           double sum = cotangent.dense ? cotangent.dense->C(h, n) : 0;
-          for (Index k = 0; k < parameters_.length; ++k) sum += table_->of[at(h)](n, k) * cotangent.response(k, h);
+          for (Index k = 0; k < parameters_.length; ++k) sum += (*table_)[at(h)](n, k) * cotangent.response(k, h);
           gradient.C(h, n) += static_cast<T>(sum);
         }
         gradient.D(h) += static_cast<T>(cotangent.response(0, h) + (cotangent.dense ? cotangent.dense->D(h) : 0.0));
@@ -211,10 +211,7 @@ class TabledLSSL {
   }
 
  private:
-  /// X of every feature.     (H) of (N, length)
-  struct Table {
-    std::vector<Matrix<double>> of;
-  };
+  using Table = std::vector<Matrix<double>>;  // X of every feature: (H) of (N, length)
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
   bool is_convolved(ConstSequence<T> u) const noexcept { return u.length() <= parameters_.length; }
   typename Dense::Cotangent& of_dense(Cotangent& cotangent) const {
@@ -223,8 +220,8 @@ class TabledLSSL {
   }
   /// Backwards in time, as y may be u.
   void convolve(ConstSequence<T> u, Sequence<T> y) const {
-    const Index H = features();
-    for (Index k = u.length() - 1; k >= 0; --k) sum_of_products(&response_(0, 0), H, &u(k, 0), -H, k + 1, &y(k, 0));
+    for (Index k = u.length() - 1; k >= 0; --k)
+      sum_of_products(&response_(0, 0), features(), &u(k, 0), -u.stride(), k + 1, &y(k, 0));
   }
   /// sum_h = a(0, h) b(0, h) + .. + a(count - 1, h) b(count - 1, h), rows being so far apart.
   /// @param sum   may be where b begins
@@ -245,7 +242,7 @@ class TabledLSSL {
   void make_table() {
     auto table = std::make_shared<Table>();
     for (Index h = 0; h < features(); ++h)
-      table->of.push_back(kernel::krylov_table(dense_.engine().discrete(h), parameters_.length));
+      table->push_back(kernel::krylov_table(dense_.engine().discrete(h), parameters_.length));
     table_ = std::move(table);
   }
   void make_response() {
@@ -255,7 +252,7 @@ class TabledLSSL {
     for (Index h = 0; h < features(); ++h) {
       for (Index n = 0; n < states(); ++n) C(n) = static_cast<double>(parameters_.C(h, n));
       for (Index k = 0; k < parameters_.length; ++k)
-        K(k) = simd::dot(C.data(), table_->of[at(h)].col(k).data(), states());
+        K(k) = simd::dot(C.data(), (*table_)[at(h)].col(k).data(), states());
       K(0) += static_cast<double>(parameters_.D(h));
       for (Index k = 0; k < parameters_.length; ++k) response_(k, h) = static_cast<T>(K(k));
     }

@@ -9,7 +9,7 @@
 
 namespace ssm::optim {
 
-/// What multiplies the learning rate in step k: a straight rise over the first `warmup` steps, then a cosine from 1 to
+/// Factor of the learning rate in step k: a straight rise over the first `warmup` steps, then a cosine from 1 to
 /// 0.
 ///
 ///     (k + 1)/warmup for k < warmup,    (1 + cos(pi (k - warmup)/(steps - warmup)))/2 from there
@@ -21,7 +21,7 @@ inline double warmup_cosine(Index k, Index warmup, Index steps) {
   return (1 + std::cos(std::numbers::pi * static_cast<double>(k - warmup) / static_cast<double>(steps - warmup))) / 2;
 }
 
-/// What multiplies the learning rate: less each time that a figure, which should fall, has not for a while.
+/// Factor of the learning rate: less each time that a figure, which should fall, has not for a while.
 class Plateau {
  public:
   /// @param factor      what it is multiplied by

@@ -2,7 +2,7 @@
 
 namespace ssm::detail {
 
-/// How often a step of all features runs each kind of inner loop. Plans price it: see plan/cost.hpp.
+/// Counts of the inner loops that a step of all features runs. Plans price them: see plan/cost.hpp.
 struct StepWork {
   double features = 0;    ///< features of a recurrence, those that only fill lanes included
   double modes = 0;       ///< modes of diagonal recurrences
