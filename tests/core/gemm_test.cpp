@@ -23,3 +23,17 @@ TEMPLATE_TEST_CASE("a product adds to its result and allocates nothing", "[core]
   }
   CHECK(gemm.bytes() > 0);
 }
+
+TEMPLATE_TEST_CASE("a product by Eigen's public operator is the same one", "[core]", float, double) {
+  using M = Eigen::Matrix<TestType, -1, -1>;
+  STATIC_REQUIRE(ssm::detail::EigenTakesBuffers<TestType>);
+  ssm::Gemm<TestType> gemm(40, 40, 90);
+  ssm::Gemm<TestType, false> by_operator(40, 40, 90);
+  for (const auto& [rows, cols, depth] : {std::array<Index, 3>{1, 1, 1}, {40, 40, 90}, {3, 35, 17}, {0, 4, 4}}) {
+    const M left = M::Random(rows, depth), right = M::Random(depth, cols), before = M::Random(rows + 2, cols);
+    M expected = before, got = before;
+    gemm.add_product(rows, cols, depth, {left.data(), rows}, {right.data(), depth}, {expected.data(), rows + 2});
+    by_operator.add_product(rows, cols, depth, {left.data(), rows}, {right.data(), depth}, {got.data(), rows + 2});
+    if (rows > 0) CHECK((got - expected).cwiseAbs().maxCoeff() <= 90 * std::numeric_limits<TestType>::epsilon());
+  }
+}
