@@ -13,7 +13,7 @@ using namespace ssm;
 
 namespace {
 
-using Numbers = std::vector<float>;
+using Bits = std::vector<float>;
 
 /// Rows of noise that begin some bytes behind a multiple of 64.
 class Placed {
@@ -36,14 +36,14 @@ class Placed {
   std::span<float> all() { return {first_, static_cast<std::size_t>(length_ * features_)}; }
 
  private:
-  Numbers memory_;
+  Bits memory_;
   float* first_ = nullptr;
   Index length_, features_;
 };
 
-void append(Numbers& all, std::span<const float> more) { all.insert(all.end(), more.begin(), more.end()); }
+void append(Bits& all, std::span<const float> more) { all.insert(all.end(), more.begin(), more.end()); }
 template <class Parameters>
-void append_parameters(Numbers& all, Parameters& parameters) {
+void append_parameters(Bits& all, Parameters& parameters) {
   Parameters::each(parameters, [&](const auto&, auto& array, Role) {
     append(all, {reinterpret_cast<const float*>(array.data()),
                  static_cast<std::size_t>(array.size()) * sizeof(*array.data()) / sizeof(float)});
@@ -53,7 +53,7 @@ void append_parameters(Numbers& all, Parameters& parameters) {
 /// run(bytes) wherever what it works on lies.
 template <class Run>
 void check_everywhere(Run run) {
-  const Numbers expected = run(std::size_t{0});
+  const Bits expected = run(std::size_t{0});
   REQUIRE_FALSE(expected.empty());
   for (const float each : expected) REQUIRE(std::isfinite(each));
   const std::vector<std::size_t> places{0, 4, 8, 16, 20, 36}, shifts{0, 16, 32, 48};
@@ -71,7 +71,7 @@ void check_layer(const Layer& layer, Index L) {
     const Index H = layer.features();
     const Placed u(L, H, bytes, 1), dy(L, H, bytes, 2);
     Placed y(L, H, bytes), du(L, H, bytes);
-    Numbers all;
+    Bits all;
     auto state = layer.initial_state();
     layer.forward(u, y, state);
     append(all, y.all());
@@ -111,13 +111,13 @@ nn::Stack<Layer> model(Init init, nn::StackShape shape) {
 
 /// Some steps of a training, then an answer.
 template <class Layer>
-Numbers trained(nn::Stack<Layer> model, std::size_t bytes, Executor& executor) {
+Bits trained(nn::Stack<Layer> model, std::size_t bytes, Executor& executor) {
   const Index L = 50, inputs = model.shape().inputs, outputs = model.shape().outputs;
   nn::Backpropagation<Layer> backpropagate(executor);
   optim::AdamW<float> optimizer(model.parameters(), {.learning_rate = 1e-2});
   std::vector<Placed> sequences;
   for (std::uint64_t i = 0; i < 5; ++i) sequences.emplace_back(L, inputs, bytes, i);
-  Numbers all;
+  Bits all;
   Random random(1);
   for (int step = 0; step < 4; ++step) {
     std::vector<nn::Example<float>> examples;
@@ -171,7 +171,7 @@ TEST_CASE("a block's bits do not depend on where its numbers lie", "[nn][bits]")
       const Index L = 9;
       const Placed x(L, H, bytes, 1), dy(L, H, bytes, 2), narrow(L, 5, bytes, 3), wide(L, 2 * H, bytes, 4);
       Placed y(L, H, bytes), dx(L, H, bytes), out(L, 5, bytes), dwide(L, 2 * H, bytes);
-      Numbers all;
+      Bits all;
       const auto keep = [&](Placed& placed) { append(all, placed.all()); };
       nn::linear<float>(map, x, out);
       keep(out);
@@ -211,7 +211,7 @@ TEST_CASE("a block's bits do not depend on where its numbers lie", "[nn][bits]")
 TEST_CASE("a training's bits do not depend on where its numbers lie, nor on threads", "[nn][bits]") {
   ThreadPool two(2);
   const auto check = [&](const auto& model) {
-    const Numbers alone = trained(model, 0, this_thread());
+    const Bits alone = trained(model, 0, this_thread());
     CHECK(trained(model, 0, two) == alone);
     check_everywhere([&](std::size_t bytes) { return trained(model, bytes, two); });
   };
