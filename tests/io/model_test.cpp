@@ -50,7 +50,7 @@ void check_round_trip(nn::Stack<Layer> saved) {
 
 /// The message that loading a changed file gives.
 template <class Change>
-std::string refusal(Change change) {
+std::string refusal_after(Change change) {
   const Folder folder("refusal");
   const auto path = folder.path / "model.safetensors";
   io::save(path, model<S4D<float>>(diagonal::Linear{}));
@@ -77,6 +77,54 @@ TEST_CASE("a model comes back as it was saved", "[io]") {
   check_round_trip(model<LSSL<double>>(hippo::LegS{}));
 }
 
+TEST_CASE("a model comes back with its discretization", "[io]") {
+  const auto kept = []<class Layer>(const nn::Stack<Layer>& saved) {
+    const Folder folder("discretization");
+    io::save(folder.path / "m", saved);
+    const auto loaded = io::load<nn::Stack<Layer>>(folder.path / "m");
+    return loaded.layers()[0].parameters().discretization == saved.layers()[0].parameters().discretization;
+  };
+  nn::StackShape shape{.features = 4, .states = 4, .layers = 1, .discretization = Bilinear{}};
+  CHECK(kept(model<S4D<float>>(hippo::LegS{}, shape)));
+  CHECK(kept(model<S5<float>>(hippo::LegS{}, shape)));
+  for (const DenseDiscretization method : {DenseDiscretization(ZeroOrderHold{}), DenseDiscretization(BackwardEuler{}),
+                                           DenseDiscretization(GeneralizedBilinear{0.1 + 0.2})}) {
+    shape.discretization = method;
+    CHECK(kept(model<LSSL<double>>(hippo::LegS{}, shape)));
+  }
+  const auto text = [](const char* method) {
+    return refusal_after([&](auto& file) { file.metadata["block0/ssm/discretization"] = method; });
+  };
+  CHECK_THAT(text("forward Euler"),
+             support::ContainsSubstring("metadata 'block0/ssm/discretization': expected zero-order hold or bilinear, "
+                                        "got 'forward Euler'"));
+  CHECK_THAT(text(""), support::ContainsSubstring("expected zero-order hold or bilinear, got ''"));
+  CHECK_THAT(refusal_after([](auto& file) { file.metadata.erase("block1/ssm/discretization"); }),
+             support::ContainsSubstring("metadata 'block1/ssm/discretization': expected in the file"));
+}
+
+TEST_CASE("a file of version 1, which names no discretization, loads with its kind's own", "[io]") {
+  const auto load_old = []<class Layer>(const nn::Stack<Layer>& saved) {
+    const Folder folder("version_1");
+    const auto path = folder.path / "m";
+    io::save(path, saved);
+    io::File file = io::read(path);
+    file.metadata["version"] = "1";
+    for (std::size_t i = 0; i < saved.layers().size(); ++i) {
+      const std::string block = "block" + std::to_string(i) + "/ssm/";
+      file.metadata.erase(block + "discretization");
+      if (std::string("LSSL") == Layer::Parameters::kind) file.metadata.erase(block + "states");
+    }
+    io::write(path, file);
+    return io::load<nn::Stack<Layer>>(path).layers().back().parameters();
+  };
+  CHECK(std::holds_alternative<ZeroOrderHold>(load_old(model<S4D<float>>(diagonal::Linear{})).discretization));
+  CHECK(std::holds_alternative<ZeroOrderHold>(load_old(model<S5<float>>(hippo::LegS{})).discretization));
+  const auto dense = load_old(model<LSSL<double>>(hippo::LegS{}));
+  CHECK(std::holds_alternative<Bilinear>(dense.discretization));
+  CHECK(dense.states == 4);
+}
+
 TEST_CASE("a model at another rate is the same model", "[io]") {
   const Folder folder("rate");
   io::save(folder.path / "m", model<S4D<float>>(diagonal::Linear{}));
@@ -84,33 +132,33 @@ TEST_CASE("a model at another rate is the same model", "[io]") {
 }
 
 TEST_CASE("a file that is not the model's is refused by name", "[io]") {
-  CHECK_THAT(refusal([](auto& file) { file.tensors.erase("block1/mix/W"); }),
+  CHECK_THAT(refusal_after([](auto& file) { file.tensors.erase("block1/mix/W"); }),
              support::ContainsSubstring("block1/mix/W: expected in the file"));
-  CHECK_THAT(refusal([](auto& file) {
+  CHECK_THAT(refusal_after([](auto& file) {
                file.tensors["surplus"] = {"F32", {1}, "1234"};
              }),
              support::ContainsSubstring("surplus: expected no such array"));
-  CHECK_THAT(refusal([](auto& file) {
+  CHECK_THAT(refusal_after([](auto& file) {
                file.tensors["decoder/b"] = {"F32", {2}, "12341234"};
              }),
              support::ContainsSubstring("decoder/b: expected shape (3), got (2)"));
-  CHECK_THAT(refusal([](auto& file) {
+  CHECK_THAT(refusal_after([](auto& file) {
                file.tensors["decoder/b"] = {"F64", {3}, std::string(24, '\0')};
              }),
              support::ContainsSubstring("decoder/b: expected F32, got F64"));
-  CHECK_THAT(refusal([](auto& file) { file.tensors["decoder/b"].bytes[3] ^= 1; }),
+  CHECK_THAT(refusal_after([](auto& file) { file.tensors["decoder/b"].bytes[3] ^= 1; }),
              support::ContainsSubstring("self-test"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata["layer"] = "S5"; }),
+  CHECK_THAT(refusal_after([](auto& file) { file.metadata["layer"] = "S5"; }),
              support::ContainsSubstring("layer: expected S4D, got S5"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata["version"] = "2"; }),
-             support::ContainsSubstring("version: expected 1, got 2"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata.erase("features"); }),
+  CHECK_THAT(refusal_after([](auto& file) { file.metadata["version"] = "3"; }),
+             support::ContainsSubstring("version: expected 1 or 2, got 3"));
+  CHECK_THAT(refusal_after([](auto& file) { file.metadata.erase("features"); }),
              support::ContainsSubstring("metadata 'features': expected in the file"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata["features"] = "six"; }),
+  CHECK_THAT(refusal_after([](auto& file) { file.metadata["features"] = "six"; }),
              support::ContainsSubstring("expected a number, got 'six'"));
-  CHECK_THAT(refusal([](auto& file) { file.metadata["features"] = "-6"; }),
+  CHECK_THAT(refusal_after([](auto& file) { file.metadata["features"] = "-6"; }),
              support::ContainsSubstring("features: expected at least 1, got -6"));
-  CHECK_THAT(refusal([](auto& file) { file.tensors["block0/ssm/log_dt"].bytes[3] = '\x7f'; }),
+  CHECK_THAT(refusal_after([](auto& file) { file.tensors["block0/ssm/log_dt"].bytes[3] = '\x7f'; }),
              support::ContainsSubstring("dt: expected a positive finite"));
 }
 
@@ -118,7 +166,7 @@ TEST_CASE("sizes that the file does not bear out are refused before anything is 
   using support::ContainsSubstring;
   const auto with = [](const char* key, const char* value) {
     const support::AllocationCounter counter;
-    const auto said = refusal([&](auto& file) { file.metadata[key] = value; });
+    const auto said = refusal_after([&](auto& file) { file.metadata[key] = value; });
     CHECK(counter.peak_bytes() < 1'000'000);
     return said;
   };
@@ -144,7 +192,7 @@ TEST_CASE("a weight that is not finite is refused by name, wherever it is", "[io
        {"decoder/W", "decoder/b", "block0/mix/W", "block1/norm/weight", "block0/ssm/C_ri", "encoder/b"})
     for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
       for (const bool last : {false, true})
-        CHECK_THAT(refusal([&](auto& file) {
+        CHECK_THAT(refusal_after([&](auto& file) {
                      std::string& bytes = file.tensors.at(name).bytes;
                      std::memcpy(bytes.data() + (last ? bytes.size() - 4 : 0), &bad, 4);
                    }),

@@ -16,7 +16,7 @@ laws::Rows<double> dense_response(const ssm::LSSLParameters<double>& parameters,
   laws::Rows<double> y(u.rows(), u.cols());
   for (Index h = 0; h < parameters.features(); ++h) {
     const auto system = discretize(method, parameters.system(h), rate * std::exp(parameters.log_dt(h)));
-    ssm::Vector<double> x = ssm::Vector<double>::Zero(parameters.states());
+    ssm::Vector<double> x = ssm::Vector<double>::Zero(parameters.states);
     for (Index k = 0; k < u.rows(); ++k) {
       x = (system.A_bar * x + system.B_bar * double(u(k, h))).eval();
       y(k, h) = (system.C * x)(0) + parameters.D(h) * double(u(k, h));

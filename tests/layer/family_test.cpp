@@ -108,9 +108,8 @@ void rate_tracks(const typename Layer::Parameters& parameters) {
 
 TEST_CASE("at twice the rate a slow signal gives every second sample, in every layer", "[layer][family]") {
   Random random(3);
-  const auto shape = S4Shape{.features = 3, .states = 16, .dt_max = 1e-2};
-  rate_tracks<S4<double>>(initial<S4<double>>(hippo::LegS{}, shape, random));
-  rate_tracks<S4D<double>>(initial<S4D<double>>(hippo::LegS{}, shape, random));
+  rate_tracks<S4<double>>(initial<S4<double>>(hippo::LegS{}, {.features = 3, .states = 16, .dt_max = 1e-2}, random));
+  rate_tracks<S4D<double>>(initial<S4D<double>>(hippo::LegS{}, {.features = 3, .states = 16, .dt_max = 1e-2}, random));
   rate_tracks<LSSL<double>>(
       initial<LSSL<double>>(hippo::LegS{}, {.features = 3, .states = 16, .dt_max = 1e-2}, random));
   rate_tracks<S5<double>>(initial<S5<double>>(hippo::LegS{}, {.features = 3, .states = 16, .dt_max = 1e-2}, random));

@@ -68,7 +68,7 @@ namespace {
 /// Directions above 1 % of the largest singular value that all kernels of a layer span over 196 steps, whatever its C.
 Index directions(const LSSLParameters<double>& parameters) {
   constexpr Index L = 196;
-  Matrix<double> gram = Matrix<double>::Zero(L, L), table(L, parameters.states());
+  Matrix<double> gram = Matrix<double>::Zero(L, L), table(L, parameters.states);
   for (Index h = 0; h < parameters.features(); ++h) {
     const auto system = discretize(Bilinear{}, parameters.system(h), std::exp(parameters.log_dt(h)));
     Vector<double> x = system.B_bar;

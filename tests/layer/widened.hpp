@@ -2,8 +2,10 @@
 
 #include "ssm/core/array.hpp"
 
+#include <any>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 namespace support {
@@ -12,11 +14,15 @@ namespace support {
 template <template <class> class Parameters>
 Parameters<double> widened(const Parameters<float>& from) {
   Parameters<double> to;
-  std::map<std::string, double> settings;
-  Parameters<float>::each_setting(
-      from, [&](const std::string& name, const auto& value) { settings[name] = static_cast<double>(value); });
+  std::map<std::string, std::any> settings;  // floats as doubles, the others as they are
+  Parameters<float>::each_setting(from, [&](const std::string& name, const auto& value) {
+    if constexpr (std::is_same_v<decltype(value), const float&>)
+      settings[name] = static_cast<double>(value);
+    else
+      settings[name] = value;
+  });
   Parameters<double>::each_setting(to, [&](const std::string& name, auto& value) {
-    value = static_cast<std::remove_reference_t<decltype(value)>>(settings.at(name));
+    value = std::any_cast<std::remove_reference_t<decltype(value)>>(settings.at(name));
   });
   std::map<std::string, std::vector<ssm::Complex<double>>> arrays;
   std::map<std::string, std::array<ssm::Index, 3>> shapes;

@@ -9,10 +9,8 @@
 
 namespace support {
 
-/// All files `folder/prefix*` of the reference data; fails where there is none.
-inline std::vector<std::filesystem::path> golden_files(const std::string& folder, const std::string& prefix) {
-  const char* other = std::getenv("SSM_GOLDEN_DIR");
-  const auto place = std::filesystem::path(other != nullptr && *other != '\0' ? other : SSM_GOLDEN_DEFAULT) / folder;
+/// All files `prefix*` of a folder of reference data; fails where there is none.
+inline std::vector<std::filesystem::path> files_of(const std::filesystem::path& place, const std::string& prefix) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(place))
     if (entry.path().extension() == ".safetensors" && entry.path().filename().string().starts_with(prefix))
@@ -21,6 +19,17 @@ inline std::vector<std::filesystem::path> golden_files(const std::string& folder
   INFO("reference data " << place / prefix);
   REQUIRE_FALSE(files.empty());
   return files;
+}
+
+/// All files `folder/prefix*` of the reference data, for which SSM_GOLDEN_DIR may name another place.
+inline std::vector<std::filesystem::path> golden_files(const std::string& folder, const std::string& prefix) {
+  const char* other = std::getenv("SSM_GOLDEN_DIR");
+  return files_of(std::filesystem::path(other != nullptr && *other != '\0' ? other : SSM_GOLDEN_DEFAULT) / folder,
+                  prefix);
+}
+/// All files of a folder of reference data that a script in golden/make makes: always those kept here.
+inline std::vector<std::filesystem::path> made_files(const std::string& folder) {
+  return files_of(std::filesystem::path(SSM_GOLDEN_DEFAULT) / folder, "");
 }
 
 /// Largest difference relative to the largest magnitude of what is expected; infinite where sizes differ or a number is

@@ -73,6 +73,7 @@ class Safetensors {
 
   const Tensor& operator[](const std::string& name) const { return tensors_.at(name); }
   const std::string& metadata(const std::string& key) const { return metadata_.at(key); }
+  bool contains(const std::string& name) const { return tensors_.contains(name); }
   double tolerance() const { return std::stod(metadata("tolerance_f64")); }
 
  private:

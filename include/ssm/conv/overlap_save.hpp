@@ -12,10 +12,10 @@
 
 namespace ssm::conv {
 
-/// How a convolution is cut into transforms.
+/// Division of a convolution into transforms.
 struct Cut {
-  Index points;  ///< of each transform
-  Index blocks;  ///< how many there are, each there and back
+  Index points;  ///< points of each transform
+  Index blocks;  ///< number of blocks; each takes a forward and an inverse transform
 
   /// O(points log points) of all of them.
   double work() const noexcept { return static_cast<double>(blocks * points) * std::log2(static_cast<double>(points)); }

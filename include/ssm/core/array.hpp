@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <span>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -89,6 +90,18 @@ namespace detail {
 template <class T>
 void add(Array<T>& to, const Array<T>& from) noexcept {
   for (Index i = 0; i < to.size(); ++i) to.data()[i] += from.data()[i];
+}
+
+/// A value that consists of arrays: `arrays()` is a tuple of pointers to these members.
+template <class Value>
+concept ConsistsOfArrays = requires {
+  std::tuple_size<decltype(Value::arrays())>::value;
+};
+/// Adds another value, array by array; all of one shape.
+template <ConsistsOfArrays Value>
+Value& operator+=(Value& sum, const Value& other) noexcept {
+  std::apply([&](auto... member) { (add(sum.*member, other.*member), ...); }, Value::arrays());
+  return sum;
 }
 
 /// @throws ShapeError that names both shapes unless `array` has the shape (rows, columns, depth)

@@ -23,7 +23,7 @@ class Executor {
   Executor& operator=(const Executor&) = delete;
   virtual ~Executor() = default;
 
-  /// How many threads work at once, the caller's included: workers are numbered 0 .. threads() - 1.
+  /// Number of threads that work at once, the caller's included: workers are numbered 0 .. threads() - 1.
   virtual Index threads() const noexcept = 0;
 
   /// Calls work(task, worker) once for every 0 <= task < tasks, and returns when all are done. What one of them throws
@@ -43,7 +43,7 @@ class Executor {
   /// Function that `run` hands to `execute`.
   using Task = void (*)(void* context, Index task, Index worker);
 
-  /// What `run` promises. Tasks must be started in increasing order (they may then wait for earlier ones).
+  /// Keeps the promises of `run`. Tasks must be started in increasing order (they may then wait for earlier ones).
   virtual void execute(Index tasks, Task task, void* context) = 0;
 };
 

@@ -2,7 +2,7 @@
 
 namespace ssm::detail {
 
-/// What is added and taken away.
+/// Number that is added and subtracted to round a state.
 template <class T>
 inline constexpr T settling_grid = sizeof(T) == 4 ? T(1e-20) : T(1e-200);
 

@@ -13,6 +13,11 @@ namespace detail {
 constexpr GeneralizedBilinear generalized(ForwardEuler) noexcept { return {0}; }
 constexpr GeneralizedBilinear generalized(Bilinear) noexcept { return {0.5}; }
 constexpr GeneralizedBilinear generalized(BackwardEuler) noexcept { return {1}; }
+/// @throws DomainError unless alpha is within 0..1
+inline void require_alpha(GeneralizedBilinear method) {
+  if (!(method.alpha >= 0 && method.alpha <= 1))
+    throw DomainError(message("alpha: expected within 0..1, got ", method.alpha));
+}
 /// A method that is a case of the generalized bilinear one.
 template <class M>
 concept GeneralizedCase = requires(M method) {
@@ -36,8 +41,7 @@ template <class T>
 DiscreteDenseSystem<T> discretize(GeneralizedBilinear method, const DenseSystem<T>& system, T dt) {
   system.check();
   detail::require_positive("dt", dt);
-  if (!(method.alpha >= 0 && method.alpha <= 1))
-    throw DomainError(detail::message("alpha: expected within 0..1, got ", method.alpha));
+  detail::require_alpha(method);
   const Matrix<T> I = Matrix<T>::Identity(system.states(), system.states());
   const T implicit_part = static_cast<T>(method.alpha) * dt, explicit_part = dt - implicit_part;
   if (implicit_part == 0) return {I + dt * system.A, dt * system.B, system.C};
@@ -130,6 +134,18 @@ void discretize_vjp(ZeroOrderHold, const DenseSystem<T>& system, T dt, const Dis
   dsystem.C += discrete.C;
   ddt += system.A.cwiseProduct(dA).sum() + system.B.cwiseProduct(dB).sum();
 }
+
+/// Discretizes by a method that is data; so DenseDiscretization is a DenseMethod. @{
+template <class T>
+DiscreteDenseSystem<T> discretize(const DenseDiscretization& method, const DenseSystem<T>& system, T dt) {
+  return std::visit([&](auto chosen) { return discretize(chosen, system, dt); }, method);
+}
+template <class T>
+void discretize_vjp(const DenseDiscretization& method, const DenseSystem<T>& system, T dt,
+                    const DiscreteDenseSystem<T>& discrete, DenseSystem<T>& dsystem, T& ddt) {
+  std::visit([&](auto chosen) { discretize_vjp(chosen, system, dt, discrete, dsystem, ddt); }, method);
+}
+/// @}
 
 /// A way to discretize a dense system.
 template <class M>

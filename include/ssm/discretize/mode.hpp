@@ -5,7 +5,7 @@
 
 namespace ssm {
 
-/// What a step does to one mode of a diagonal system: x_k = A_bar x_{k-1} + gain dt B u_k.
+/// One step of one mode of a diagonal system: x_k = A_bar x_{k-1} + gain dt B u_k.
 ///
 /// A function of z = dt Lambda alone, so a step of its own for every sample needs nothing but this.
 template <class T>
@@ -15,7 +15,7 @@ struct DiscreteMode {
   Complex<T> gain;   ///< B_bar / (dt B)
 };
 
-/// How both change with z: dA_bar/dz and dgain/dz.
+/// Derivatives of both by z: dA_bar/dz and dgain/dz.
 template <class T>
 struct ModeSlope {
   Complex<T> A_bar;  ///< dA_bar/dz

@@ -35,7 +35,7 @@ inline double legendre(const Eigen::VectorXd& c, double x) noexcept {
 /// g_n = sqrt(2n+1) P_n(1 - 2 age), age from 0 (now) to 1 (the beginning).
 template <>
 struct Basis<LegS> {
-  /// How far the functions reach.
+  /// Largest age at which the functions are not 0.
   static constexpr double extent = 1;
   /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept { return detail::legendre(c, 1 - 2 * age); }
@@ -44,7 +44,7 @@ struct Basis<LegS> {
 /// g_n = sqrt(2n+1) P_n(1 - age), age from 0 to 2.
 template <>
 struct Basis<LegT> {
-  /// How far the functions reach.
+  /// Largest age at which the functions are not 0.
   static constexpr double extent = 2;
   /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept { return detail::legendre(c, 1 - age); }
@@ -53,7 +53,7 @@ struct Basis<LegT> {
 /// g_n = e^(-age/2) L_n(age), Laguerre's polynomials, any age.
 template <>
 struct Basis<LagT> {
-  /// How far the functions reach.
+  /// Largest age at which the functions are not 0.
   static constexpr double extent = 1;
   /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept {
@@ -72,7 +72,7 @@ struct Basis<LagT> {
 /// g_0 = 1, g_1 = 0, g_2k = sqrt(2) cos(pi k age), g_(2k+1) = sqrt(2) sin(pi k age), age from 0 to 2.
 template <>
 struct Basis<Fourier> {
-  /// How far the functions reach.
+  /// Largest age at which the functions are not 0.
   static constexpr double extent = 2;
   /// sum_n c_n g_n(age).     O(N)
   static double evaluate(const Eigen::VectorXd& c, double age) noexcept {

@@ -55,7 +55,7 @@ class OnlineMemory {
   /// Unstable where a step is long against N: LegS needs another method for its first N or so samples.
   void update(double sample, ForwardEuler, double duration = 1) { advance(sample, duration, 0); }
 
-  /// What the coefficients say of the past.
+  /// Reconstructs the past from the coefficients.
   ///
   /// @param times   since the beginning, 0 <= time <= time(), and for LegT and Fourier no older than the window
   /// @return        one value each

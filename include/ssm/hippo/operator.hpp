@@ -8,7 +8,7 @@
 /// no matrix is made. What the online memories step with.
 namespace ssm::hippo {
 
-/// How a measure's matrix is applied fast.
+/// Fast application of a measure's matrix.
 ///
 ///     Operator(N)                      makes it for N coefficients                                  O(N)
 ///     multiply(c, result)              result = A c                                                 O(N)

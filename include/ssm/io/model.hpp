@@ -47,6 +47,27 @@ std::string text_of(Number value) {
   return ssm::detail::message(static_cast<double>(value));
 }
 
+/// Reads a discretization, which must be one that the variant has: "bilinear", "generalized bilinear 0.7".
+template <class... Methods>
+void read_method(const File& file, const std::string& key, std::variant<Methods...>& method) {
+  const std::string& name = need(file, key);
+  const auto matches = [&]<class Method>(Method candidate) {
+    if constexpr (requires { candidate.alpha; }) {
+      const std::string prefix = std::string(Method::name) + ' ';
+      if (!name.starts_with(prefix)) return false;
+      const char* const end = name.data() + name.size();
+      const auto read = std::from_chars(name.data() + prefix.size(), end, candidate.alpha);
+      if (read.ec != std::errc{} || read.ptr != end) return false;
+    } else if (name != Method::name) {
+      return false;
+    }
+    method = candidate;
+    return true;
+  };
+  if (!(matches(Methods{}) || ...))
+    throw FormatError("metadata '" + key + "': expected " + ssm::detail::names(method) + ", got '" + name + "'");
+}
+
 /// visit(key, number) for every size of a stack.
 template <class Shape, class Visit>
 void each_size(Shape& shape, Visit visit) {
@@ -75,7 +96,7 @@ std::vector<typename Layer::Scalar> trial_input(const nn::StackShape& shape, Ind
   return u;
 }
 inline constexpr Index trial_steps = 64;
-/// What the model answers to it, as a tensor.
+/// Returns the model's answer to it.
 template <class Layer>
 std::vector<typename Layer::Scalar> trial(const nn::Stack<Layer>& model, const std::vector<typename Layer::Scalar>& u) {
   using T = typename Layer::Scalar;
@@ -85,18 +106,22 @@ std::vector<typename Layer::Scalar> trial(const nn::Stack<Layer>& model, const s
   return answer;
 }
 
-/// What a stack's file says besides its arrays.
+/// Writes the metadata of a stack's file.
 template <class Layer>
 void describe(File& file, const nn::StackParameters<Layer>& weights) {
   file.metadata["format"] = "ssm stack";
-  file.metadata["version"] = "1";
+  file.metadata["version"] = "2";
   file.metadata["layer"] = Layer::Parameters::kind;
   file.metadata["transforms"] =
       "Lambda = -exp(A_re_log) + i A_im where stored so; dt = exp(log_dt); half of each conjugate pair";
   each_size(weights.shape, [&](const std::string& key, const auto& value) { file.metadata[key] = text_of(value); });
   for (std::size_t i = 0; i < weights.blocks.size(); ++i)
     Layer::Parameters::each_setting(weights.blocks[i].ssm, [&](const std::string& key, const auto& value) {
-      file.metadata["block" + std::to_string(i) + "/ssm/" + key] = text_of(value);
+      std::string& text = file.metadata["block" + std::to_string(i) + "/ssm/" + key];
+      if constexpr (requires { name_of(value); })
+        text = name_of(value);
+      else
+        text = text_of(value);
     });
 }
 
@@ -115,7 +140,8 @@ nn::StackParameters<Layer> sized(const File& file) {
   using T = typename Layer::Scalar;
   if (need(file, "format") != "ssm stack")
     throw FormatError("format: expected 'ssm stack', got '" + need(file, "format") + "'");
-  if (need(file, "version") != "1") throw FormatError("version: expected 1, got " + need(file, "version"));
+  const std::string& version = need(file, "version");
+  if (version != "1" && version != "2") throw FormatError("version: expected 1 or 2, got " + version);
   if (need(file, "layer") != Layer::Parameters::kind)
     throw FormatError(std::string("layer: expected ") + Layer::Parameters::kind + ", got " + need(file, "layer"));
   nn::StackParameters<Layer> weights;
@@ -138,7 +164,19 @@ nn::StackParameters<Layer> sized(const File& file) {
     const std::string folder = "block" + std::to_string(i) + "/ssm/";
     typename Layer::Parameters ssm;
     Layer::Parameters::each_setting(ssm, [&](const std::string& key, auto& value) {
-      value = number<std::remove_reference_t<decltype(value)>>(file, folder + key);
+      if constexpr (requires { name_of(value); }) {
+        if (version != "1") read_method(file, folder + key, value);  // in version 1 each kind had one method
+      } else {
+        using Number = std::remove_reference_t<decltype(value)>;
+        if constexpr (std::is_same_v<Number, Index>)
+          if (version == "1" && key == "states" && file.tensors.contains(folder + "B")) {  // of a dense system
+            const auto& sizes = file.tensors.at(folder + "B").shape;  // in version 1 its N is nowhere else
+            if (sizes.size() != 2) throw FormatError(folder + "B: expected two sizes, got " + text(sizes));
+            value = sizes[1];
+            return;
+          }
+        value = number<Number>(file, folder + key);
+      }
     });
     Layer::Parameters::each(ssm, [&](const std::string& name, auto& array, Role) {
       using Number = std::remove_cvref_t<decltype(*array.begin())>;

@@ -23,7 +23,7 @@ inline Complex<double> cauchy_numerator(const DplrSystem<double>& system, const 
   return static_cast<double>(multiplicity(n, system.states)) * l * r;
 }
 
-/// What the low-rank part takes from k(C~ B) by Woodbury's identity, rank R > 1.
+/// Computes the term that the low-rank part subtracts from k(C~ B) by Woodbury's identity, rank R > 1.
 ///
 ///     k(C~ P) (I + k(P* P))^-1 k(P* B)
 ///

@@ -108,7 +108,7 @@ class CauchyKernel {
     return (nodes + step - 1) / step * step;
   }
 
-  /// What the sums take of each mode, a row each.
+  /// Sets the numbers of each mode that the sums use, one row each.
   void set(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde, double half) {
     const Index M = system.modes(), R = system.rank(), width = 1 + R;
     row_ = sums + 2 * width * width;

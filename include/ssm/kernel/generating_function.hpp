@@ -126,7 +126,7 @@ inline Node node(Circle circle, double dt, Index j) {
   if (plus == Complex<double>(0)) return {1, 0};
   return {2 / dt * minus / plus, 2.0 * Complex<double>(c, s) / plus};
 }
-/// Whether the last of its points is z = -1.
+/// Returns whether the last of its points is z = -1.
 inline bool meets_minus_one(Circle circle) { return circle.length % 2 == 0 && circle.radius() == 1; }
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 
 #include "ssm/layer/featurewise.hpp"
 #include "ssm/layer/s5.hpp"
+#include "ssm/layer/state_space.hpp"
 #include "ssm/system/dplr.hpp"
 
 #include <Eigen/Eigenvalues>
@@ -24,6 +25,23 @@ inline DiscreteDenseSystem<double> as_dense(const DiscreteDiagonalSystem<double>
   return dense(dplr(system));
 }
 
+/// (I - e^(-i omega) A_bar)^-1 B_bar        (N, inputs)
+/// @throws DomainError if omega is not finite
+template <class S>
+Matrix<Complex<S>> resolved(const Matrix<S>& A_bar, const Matrix<S>& B_bar, S omega) {
+  if (!std::isfinite(omega)) throw DomainError(message("omega: expected finite frequencies, got ", omega));
+  const Index N = A_bar.rows();
+  const Matrix<Complex<S>> resolvent =
+      Matrix<Complex<S>>::Identity(N, N) - std::polar(S(1), -omega) * A_bar.template cast<Complex<S>>();
+  return Eigen::PartialPivLU<Matrix<Complex<S>>>(resolvent).solve(B_bar.template cast<Complex<S>>());
+}
+/// x = (I - A_bar)^-1 driven                (N)
+template <class S>
+Vector<S> settled(const Matrix<S>& A_bar, const std::type_identity_t<Vector<S>>& driven) {
+  const Matrix<S> kept = Matrix<S>::Identity(A_bar.rows(), A_bar.rows()) - A_bar;
+  return Eigen::PartialPivLU<Matrix<S>>(kept).solve(driven);
+}
+
 }  // namespace detail
 
 /// Returns how a layer of independent systems (S4, S4D, LSSL) answers exp(i omega k), once it has settled.
@@ -43,11 +61,7 @@ Array<Complex<double>> frequency_response(const Layer& layer, std::span<const do
     const auto system = detail::as_dense(layer.engine().discrete(h));
     for (Index i = 0; i < std::ssize(omega); ++i) {
       const double at = omega[static_cast<std::size_t>(i)];
-      if (!std::isfinite(at)) throw DomainError(detail::message("omega: expected finite frequencies, got ", at));
-      const Matrix<Complex<double>> resolvent = Matrix<Complex<double>>::Identity(N, N) -
-                                                std::polar(1.0, -at) * system.A_bar.template cast<Complex<double>>();
-      const Vector<Complex<double>> x = Eigen::PartialPivLU<Matrix<Complex<double>>>(resolvent).solve(
-          system.B_bar.col(0).template cast<Complex<double>>());
+      const Vector<Complex<double>> x = detail::resolved(system.A_bar, system.B_bar, at).col(0);
       Complex<double> sum = static_cast<double>(layer.parameters().D(h));
       for (Index n = 0; n < N; ++n) sum += system.C(0, n) * x(n);
       if (!std::isfinite(sum.real()) || !std::isfinite(sum.imag()))
@@ -57,38 +71,63 @@ Array<Complex<double>> frequency_response(const Layer& layer, std::span<const do
   }
   return response;
 }
-/// Returns the same of an S5, from every input to every output.
+/// Returns the same of an S5 or a RectangularS5, from every input to every output.
 ///
 ///     H(omega) = (G(omega) + conj(G(-omega))) / 2 + D,   G(omega) = C (I - e^(-i omega) Lambda_bar)^-1 B_bar
 ///
-/// @param layer   S5
+/// @param layer   S5 or RectangularS5
 /// @param omega   frequencies, in radians a step     (count)
 /// @return        gain and phase                     (count, outputs, inputs)
 /// @throws        DomainError if a frequency is not finite, or hits a mode that does not decay
 /// @note          O(count P H^2), fp64
 template <Real T, Index P, Real X>
-Array<Complex<double>> frequency_response(const S5<T, P, X>& layer, std::span<const double> omega) {
+Array<Complex<double>> frequency_response(const detail::MimoLayer<T, P, X>& layer, std::span<const double> omega) {
   const auto& scan = layer.engine();
-  const Index H = layer.features(), S = scan.modes();
-  Array<Complex<double>> response(static_cast<Index>(omega.size()), H, H);
+  const Index inputs = scan.inputs(), outputs = scan.outputs(), S = scan.modes();
+  Array<Complex<double>> response(static_cast<Index>(omega.size()), outputs, inputs);
   for (Index i = 0; i < std::ssize(omega); ++i) {
     const double at = omega[static_cast<std::size_t>(i)];
     if (!std::isfinite(at)) throw DomainError(detail::message("omega: expected finite frequencies, got ", at));
     const Complex<double> z = std::polar(1.0, -at);
-    for (Index h = 0; h < H; ++h) response(i, h, h) = static_cast<double>(scan.D()(h));
+    for (Index out = 0; out < outputs; ++out)
+      if (scan.direct() == detail::Direct::vector)
+        response(i, out, out) = static_cast<double>(scan.D()(out));
+      else
+        for (Index in = 0; in < inputs; ++in) response(i, out, in) = static_cast<double>(scan.D()(in, out));
     for (Index s = 0; s < S; ++s) {
       const DiscreteMode<double> mode = scan.discretized(scan.dt(s) * scan.Lambda(s));
       const Complex<double> gain = scan.dt(s) * mode.gain, below = 1.0 - z * mode.A_bar,
                             mirrored = 1.0 - z * std::conj(mode.A_bar);
       if (below == 0.0 || mirrored == 0.0)
         throw DomainError(detail::message("omega: expected no mode that does not decay at ", at));
-      for (Index out = 0; out < H; ++out)
-        for (Index in = 0; in < H; ++in) {
+      for (Index out = 0; out < outputs; ++out)
+        for (Index in = 0; in < inputs; ++in) {
           const Complex<double> B(scan.B()(in, s), scan.B()(in, S + s)), C(scan.C()(s, out), -scan.C()(S + s, out));
           const Complex<double> joined = C * gain * B;
           response(i, out, in) += (joined / below + std::conj(joined) / mirrored) / 2.0;
         }
     }
+  }
+  return response;
+}
+
+/// Returns the same of a dense system of several inputs and outputs.
+/// @param layer   StateSpace
+/// @param omega   frequencies, in radians a step     (count)
+/// @return        gain and phase                     (count, outputs, inputs)
+/// @throws        DomainError if a frequency is not finite, or hits a mode that does not decay
+/// @note          O(count N^3), fp64
+template <Real T>
+Array<Complex<double>> frequency_response(const StateSpace<T>& layer, std::span<const double> omega) {
+  const Matrices& own = layer.matrices();
+  Array<Complex<double>> response(static_cast<Index>(omega.size()), layer.outputs(), layer.inputs());
+  for (Index i = 0; i < std::ssize(omega); ++i) {
+    const double at = omega[static_cast<std::size_t>(i)];
+    const Matrix<Complex<double>> H =
+        own.C.cast<Complex<double>>() * detail::resolved(own.A, own.B, at) + own.D.cast<Complex<double>>();
+    if (!H.allFinite()) throw DomainError(detail::message("omega: expected no mode that does not decay at ", at));
+    for (Index out = 0; out < layer.outputs(); ++out)
+      for (Index in = 0; in < layer.inputs(); ++in) response(i, out, in) = H(out, in);
   }
   return response;
 }
@@ -107,13 +146,24 @@ Array<Complex<double>> poles(const Layer& layer) {
   return result;
 }
 /// Returns the eigenvalues of the modes that an S5 keeps: of half a spectrum one of each conjugate pair.
-/// @param layer   S5
+/// @param layer   S5 or RectangularS5
 /// @return        (S)
 template <Real T, Index P, Real X>
-Array<Complex<double>> poles(const S5<T, P, X>& layer) {
+Array<Complex<double>> poles(const detail::MimoLayer<T, P, X>& layer) {
   const auto& scan = layer.engine();
   Array<Complex<double>> result(scan.modes());
   for (Index s = 0; s < scan.modes(); ++s) result(s) = scan.discretized(scan.dt(s) * scan.Lambda(s)).A_bar;
+  return result;
+}
+
+/// Returns the eigenvalues of A_bar of a dense system.
+/// @param layer   StateSpace
+/// @return        (N)
+template <Real T>
+Array<Complex<double>> poles(const StateSpace<T>& layer) {
+  const Eigen::EigenSolver<Matrix<double>> solver(layer.matrices().A, false);
+  Array<Complex<double>> result(layer.states());
+  for (Index n = 0; n < layer.states(); ++n) result(n) = solver.eigenvalues()(n);
   return result;
 }
 
@@ -133,9 +183,8 @@ typename Layer::State steady_state(const Layer& layer, std::span<const typename 
   const Index N = layer.states();
   for (Index h = 0; h < layer.features(); ++h) {
     const auto system = detail::as_dense(layer.engine().discrete(h));
-    const Matrix<double> kept = Matrix<double>::Identity(N, N) - system.A_bar;
-    const Vector<double> x = Eigen::PartialPivLU<Matrix<double>>(kept).solve(
-        system.B_bar.col(0) * static_cast<double>(u[static_cast<std::size_t>(h)]));
+    const Vector<double> x =
+        detail::settled(system.A_bar, system.B_bar.col(0) * static_cast<double>(u[static_cast<std::size_t>(h)]));
     if (!x.allFinite())
       throw DomainError(
           detail::message("feature ", h, ": expected modes that decay or turn, got one that keeps its state"));
@@ -143,18 +192,18 @@ typename Layer::State steady_state(const Layer& layer, std::span<const typename 
   }
   return state;
 }
-/// Returns the same of an S5.
+/// Returns the same of an S5 or a RectangularS5; u has a number for each input.
 /// @throws   ShapeError if u has another size; DomainError if a mode neither decays nor turns
 template <Real T, Index P, Real X>
-MimoState<X> steady_state(const S5<T, P, X>& layer, std::span<const T> u) {
-  detail::require_size("features of the input", layer.features(), std::ssize(u));
+MimoState<X> steady_state(const detail::MimoLayer<T, P, X>& layer, std::span<const T> u) {
   const auto& scan = layer.engine();
+  detail::require_size("features of the input", scan.inputs(), std::ssize(u));
   auto state = layer.initial_state();
   const Index S = scan.modes();
   for (Index s = 0; s < S; ++s) {
     const DiscreteMode<double> mode = scan.discretized(scan.dt(s) * scan.Lambda(s));
     Complex<double> driven = 0;
-    for (Index h = 0; h < layer.features(); ++h)
+    for (Index h = 0; h < scan.inputs(); ++h)
       driven +=
           Complex<double>(scan.B()(h, s), scan.B()(h, S + s)) * static_cast<double>(u[static_cast<std::size_t>(h)]);
     const Complex<double> x = scan.dt(s) * mode.gain * driven / -mode.Delta;
@@ -165,6 +214,25 @@ MimoState<X> steady_state(const S5<T, P, X>& layer, std::span<const T> u) {
     state.im(s) = static_cast<X>(x.imag());
     state.low_re(s) = static_cast<X>(x.real() - static_cast<double>(state.re(s)));
     state.low_im(s) = static_cast<X>(x.imag() - static_cast<double>(state.im(s)));
+  }
+  return state;
+}
+
+/// Returns the same of a dense system of several inputs and outputs; u has a number for each input.
+/// @throws   ShapeError if u has another size; DomainError if a mode keeps its state
+template <Real T>
+DenseState<T> steady_state(const StateSpace<T>& layer, std::span<const T> u) {
+  detail::require_size("inputs of u", layer.inputs(), std::ssize(u));
+  const Matrices& own = layer.matrices();
+  Vector<double> driven = Vector<double>::Zero(layer.states());
+  for (Index i = 0; i < layer.inputs(); ++i)
+    driven += own.B.col(i) * static_cast<double>(u[static_cast<std::size_t>(i)]);
+  const Vector<double> x = detail::settled(own.A, driven);
+  if (!x.allFinite()) throw DomainError("A: expected modes that decay or turn, got one that keeps its state");
+  auto state = layer.initial_state();
+  for (Index n = 0; n < layer.states(); ++n) {
+    state.x(0, n) = static_cast<T>(x(n));
+    state.low(0, n) = static_cast<T>(x(n) - static_cast<double>(state.x(0, n)));
   }
   return state;
 }

@@ -9,8 +9,8 @@
 
 namespace ssm {
 
-/// How fast a layer is fed, against how it was trained: `rate` multiplies every time step. A layer trained at 8 kHz
-/// reads 4 kHz with rate 2.
+/// Sampling rate of a layer's input against that of its training: `rate` multiplies every time step. A layer trained at
+/// 8 kHz reads 4 kHz with rate 2.
 struct Sampling {
   double rate = 1;  ///< dimensionless, positive and finite
 };
@@ -34,8 +34,9 @@ concept SSMLayer = std::floating_point<typename L::Scalar> && std::copyable<type
              std::span<typename L::Scalar> y_k, ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
   { layer.features() } -> std::convertible_to<Index>;
   { layer.initial_state() } -> std::same_as<typename L::State>;
-  { layer.step(u_k, y_k, state) }
-  noexcept;
+  // clang-format off
+  { layer.step(u_k, y_k, state) } noexcept;
+  // clang-format on
   {layer.forward(u, y, state)};
 };
 

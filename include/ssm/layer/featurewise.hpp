@@ -27,12 +27,12 @@ namespace ssm::detail {
 ///
 /// and, to be trained (see TrainableSSMLayer), `Cotangent`, `cotangent()`, `parameters_vjp(cotangent, gradient)` and
 ///
-///     tile(length)                        steps of a tile on the way back
+///     tile(length)                        steps of a tile of the backward run
 ///     numbers(state)                      x of all features, as an array
 ///     backwards(u, starts, dy, dstate, du, cotangent)
 ///                                         adds to du and cotangent; `starts` are the numbers of the states before
 ///                                         each tile, or before the first alone, or none: from rest; dstate may be
-///                                         nullptr: nobody used the final state
+///                                         nullptr: the final state is not used
 template <class EngineOf>
 class Featurewise {
   using T = typename EngineOf::Scalar;
@@ -93,7 +93,7 @@ class Featurewise {
   struct Checkpoints {
     std::vector<Array<typename State::Scalar>> starts;  ///< (tiles)
   };
-  /// A sequence from a state that will be gone back over: `forward_vjp` is spared making the states once more.
+  /// Runs a sequence from a state and leaves checkpoints, which spare `forward_vjp` making the states once more.
   /// @param u       input            (L, H)
   /// @param y       output           (L, H)
   /// @param state   before step 0, becomes that after step L-1
@@ -163,7 +163,7 @@ class Featurewise {
   /// @note   as the constructor
   void parameters_vjp(const Cotangent& cotangent, auto& gradient) const { engine_.parameters_vjp(cotangent, gradient); }
 
-  /// What a convolution would use: y for u = 1, 0, 0, .., the direct term D included.    (length, H)
+  /// Returns the kernel of the convolution: y for u = 1, 0, 0, .., the direct term D included.    (length, H)
   /// @throws DomainError if the length is negative
   Array<T> impulse_response(Index length) const {
     detail::require_at_least("length of the impulse response", 0, length);

@@ -9,16 +9,15 @@
 #include "ssm/recurrence/step_work.hpp"
 #include "ssm/system/dplr.hpp"
 
-#include <functional>
-
 namespace ssm {
 
 /// Sizes of an LSSL layer, and the range its time steps are drawn from.
 struct LSSLShape {
-  Index features;        ///< H                                  >= 1
-  Index states = 64;     ///< N, of each feature's system        >= 1
-  double dt_min = 1e-3;  ///< s
-  double dt_max = 1e-1;  ///< s
+  Index features;                           ///< H                                  >= 1
+  Index states = 64;                        ///< N, of each feature's system        >= 1
+  double dt_min = 1e-3;                     ///< s
+  double dt_max = 1e-1;                     ///< s
+  DenseDiscretization discretization = {};  ///< bilinear, unless chosen
 };
 
 /// The random initial value that LSSL's authors compare HiPPO's with: A = randn(N, N)/N, B = 1, the same A in every
@@ -32,22 +31,27 @@ struct RandomMatrix {};
 /// Gu, Johnson, Goel, Saab, Dao, Rudra, Re 2021, arXiv:2110.13985.
 template <Real T>
 struct LSSLParameters {
-  Array<T> A;       ///< transition            (H, N, N)     1/s
-  Array<T> B;       ///< input                 (H, N)
-  Array<T> C;       ///< output                (H, N)
-  Array<T> D;       ///< direct term           (H)
-  Array<T> log_dt;  ///< log of the time step  (H)           log s
+  Index states = 0;                    ///< N
+  DenseDiscretization discretization;  ///< bilinear, unless chosen
+  Array<T> A;                          ///< transition            (H, N, N)     1/s
+  Array<T> B;                          ///< input                 (H, N)
+  Array<T> C;                          ///< output                (H, N)
+  Array<T> D;                          ///< direct term           (H)
+  Array<T> log_dt;                     ///< log of the time step  (H)           log s
 
   LSSLParameters() = default;
   /// Zeros of these sizes.
-  LSSLParameters(Index features, Index states)
-      : A(features, states, states), B(features, states), C(features, states), D(features), log_dt(features) {}
+  LSSLParameters(Index features, Index N)
+      : states(N), A(features, N, N), B(features, N), C(features, N), D(features), log_dt(features) {}
 
   /// Name of this kind of layer in files.
   static constexpr const char* kind = "LSSL";
   /// Visits the settings stored beside the arrays: f(name, number).
   template <class Self, class F>
-  static void each_setting(Self&, F&&) {}
+  static void each_setting(Self& self, F&& f) {
+    f("states", self.states);
+    f("discretization", self.discretization);
+  }
   /// All arrays, in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
@@ -60,12 +64,10 @@ struct LSSLParameters {
 
   /// H
   Index features() const noexcept { return log_dt.rows(); }
-  /// N (S5: P), as real numbers.
-  Index states() const noexcept { return B.columns(); }
 
   /// The system of feature h, in fp64.
   DenseSystem<double> system(Index h) const {
-    const Index N = states();
+    const Index N = states;
     DenseSystem<double> result{Matrix<double>(N, N), Matrix<double>(N, 1), Matrix<double>(1, N)};
     for (Index n = 0; n < N; ++n) {
       for (Index m = 0; m < N; ++m) result.A(n, m) = static_cast<double>(A(h, n, m));
@@ -78,11 +80,11 @@ struct LSSLParameters {
   /// @throws ShapeError if it has another size
   void set(Index h, const DenseSystem<double>& system) {
     system.check();
-    detail::require_size("states of a system", states(), system.states());
+    detail::require_size("states of a system", states, system.states());
     detail::require_size("inputs of a system", 1, system.B.cols());
     detail::require_size("outputs of a system", 1, system.C.rows());
-    for (Index n = 0; n < states(); ++n) {
-      for (Index m = 0; m < states(); ++m) A(h, n, m) = static_cast<T>(system.A(n, m));
+    for (Index n = 0; n < states; ++n) {
+      for (Index m = 0; m < states; ++m) A(h, n, m) = static_cast<T>(system.A(n, m));
       B(h, n) = static_cast<T>(system.B(n, 0));
       C(h, n) = static_cast<T>(system.C(0, n));
     }
@@ -90,7 +92,7 @@ struct LSSLParameters {
 
   /// @throws ShapeError if sizes disagree; DomainError if there is no feature or state
   void check_sizes() const {
-    const Index H = features(), N = states();
+    const Index H = features(), N = states;
     detail::require_at_least("features", 1, H);
     detail::require_at_least("states", 1, N);
     detail::require_shape("A", A, H, N, N);
@@ -99,9 +101,11 @@ struct LSSLParameters {
     detail::require_shape("D", D, H);
     detail::require_shape("log_dt", log_dt, H);
   }
-  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite or there is no feature or state
+  /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or
+  ///         alpha of a generalized bilinear rule is outside 0..1
   void check() const {
     check_sizes();
+    if (const auto* rule = std::get_if<GeneralizedBilinear>(&discretization)) detail::require_alpha(*rule);
     detail::require_finite("A", A);
     detail::require_finite("B", B);
     detail::require_finite("C", C);
@@ -136,6 +140,7 @@ struct LSSLParameters {
   static LSSLParameters drawn(const Matrix<double>& A, const Vector<double>& B, const LSSLShape& shape,
                               Random& random) {
     LSSLParameters parameters(shape.features, shape.states);
+    parameters.discretization = shape.discretization;
     DenseSystem<double> system{A, B, Matrix<double>(1, shape.states)};
     for (Index h = 0; h < shape.features; ++h) {
       for (Index n = 0; n < shape.states; ++n) system.C(0, n) = random.normal();
@@ -153,6 +158,7 @@ requires requires(const Parameters& parameters) { dense(parameters.system(0)); }
 LSSLParameters<double> dense(const Parameters& parameters) {
   parameters.check();
   LSSLParameters<double> result(parameters.features(), parameters.states);
+  result.discretization = convert<DenseDiscretization>(parameters.discretization);
   for (Index h = 0; h < parameters.features(); ++h) {
     result.set(h, dense(parameters.system(h)));
     result.D(h) = static_cast<double>(parameters.D(h));
@@ -172,24 +178,13 @@ class LSSLEngine {
   using State = DenseState<X>;
   using Cotangent = DenseCotangent;
 
-  template <DenseMethod Method>
-  LSSLEngine(const Parameters& parameters, Method method, Sampling sampling)
-      : parameters_(checked(parameters)),
-        rate_(sampling.rate),
-        discretize_([method](const DenseSystem<double>& system, double dt) { return discretize(method, system, dt); }),
-        discretize_vjp_([method](const DenseSystem<double>& system, double dt,
-                                 const DiscreteDenseSystem<double>& discrete, DenseSystem<double>& dsystem,
-                                 double& ddt) { discretize_vjp(method, system, dt, discrete, dsystem, ddt); }),
-        recurrence_(parameters.features(), parameters.states()) {
+  LSSLEngine(const Parameters& parameters, Sampling sampling)
+      : parameters_(checked(parameters)), rate_(sampling.rate), recurrence_(parameters.features(), parameters.states) {
     require_positive("rate", rate_);
     for (Index h = 0; h < features(); ++h) discretize_feature(h);
   }
   LSSLEngine(const Parameters& parameters, const LSSLEngine& before)
-      : parameters_(checked(parameters)),
-        rate_(before.rate_),
-        discretize_(before.discretize_),
-        discretize_vjp_(before.discretize_vjp_),
-        recurrence_(parameters.features(), parameters.states()) {
+      : parameters_(checked(parameters)), rate_(before.rate_), recurrence_(parameters.features(), parameters.states) {
     for (Index h = 0; h < features(); ++h)
       if (same_dynamics(h, before))
         recurrence_.set(h, before.recurrence_, parameters_.C.row(h), static_cast<double>(parameters_.D(h)));
@@ -202,14 +197,14 @@ class LSSLEngine {
   double rate() const noexcept { return rate_; }
   const Parameters& parameters() const noexcept { return parameters_; }
 
-  /// Whether feature h has A, B and dt of another layer's, to the bit.
+  /// Returns whether feature h has the A, B, dt and discretization of another layer's, to the bit.
   bool same_dynamics(Index h, const LSSLEngine& other) const noexcept {
     const auto& a = parameters_;
     const auto& b = other.parameters_;
     const auto same = [](const T* left, const T* right, Index count) { return std::equal(left, left + count, right); };
-    return a.features() == b.features() && a.states() == b.states() && rate_ == other.rate_ &&
-           a.log_dt(h) == b.log_dt(h) && same(&a.B(h, 0), &b.B(h, 0), a.states()) &&
-           same(&a.A(h, 0, 0), &b.A(h, 0, 0), a.states() * a.states());
+    return a.features() == b.features() && a.states == b.states && a.discretization == b.discretization &&
+           rate_ == other.rate_ && a.log_dt(h) == b.log_dt(h) && same(&a.B(h, 0), &b.B(h, 0), a.states) &&
+           same(&a.A(h, 0, 0), &b.A(h, 0, 0), a.states * a.states);
   }
   /// Feature h, discrete.
   DiscreteDenseSystem<double> discrete(Index h) const { return recurrence_.system(h); }
@@ -269,7 +264,7 @@ class LSSLEngine {
                                   Matrix<double>::Zero(1, size)};
       const double dt = rate_ * std::exp(static_cast<double>(parameters_.log_dt(h)));
       double ddt = 0;
-      discretize_vjp_(parameters_.system(h), dt, found, dsystem, ddt);
+      discretize_vjp(parameters_.discretization, parameters_.system(h), dt, found, dsystem, ddt);
       for (Index n = 0; n < size; ++n) {
         for (Index m = 0; m < size; ++m) gradient.A(h, n, m) += static_cast<T>(dsystem.A(n, m));
         gradient.B(h, n) += static_cast<T>(dsystem.B(n, 0));
@@ -283,20 +278,17 @@ class LSSLEngine {
  private:
   static const Parameters& checked(const Parameters& parameters) {
     parameters.check();
-    if constexpr (N != dynamic) require_size("states of the parameters", N, parameters.states());
+    if constexpr (N != dynamic) require_size("states of the parameters", N, parameters.states);
     return parameters;
   }
   void discretize_feature(Index h) {
     const double dt = rate_ * std::exp(static_cast<double>(parameters_.log_dt(h)));
-    recurrence_.set(h, discretize_(parameters_.system(h), dt), static_cast<double>(parameters_.D(h)), dt);
+    recurrence_.set(h, discretize(parameters_.discretization, parameters_.system(h), dt),
+                    static_cast<double>(parameters_.D(h)), dt);
   }
 
   Parameters parameters_;
   double rate_;
-  std::function<DiscreteDenseSystem<double>(const DenseSystem<double>&, double)> discretize_;  // the method's
-  std::function<void(const DenseSystem<double>&, double, const DiscreteDenseSystem<double>&, DenseSystem<double>&,
-                     double&)>
-      discretize_vjp_;  // the method's
   DenseRecurrence<T, N, X> recurrence_;
 };
 
@@ -330,19 +322,17 @@ class LSSL : public detail::Featurewise<detail::LSSLEngine<T, N, X>> {
   using Shape = LSSLShape;
 
   /// Discretizes.
-  /// @param parameters   stored form, checked
-  /// @param method       Bilinear (the default), ZeroOrderHold, GeneralizedBilinear, ForwardEuler, BackwardEuler
+  /// @param parameters   stored form, checked; they say how
   /// @param sampling     the rate multiplies every dt
   /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
   ///                     DomainError if a dt or the rate is not positive and finite
   /// @note               O(H N^3)
-  template <DenseMethod Method>
-  LSSL(const Parameters& parameters, Method method, Sampling sampling = {})
-      : Base(Engine(parameters, method, sampling)) {}
-  /// Discretizes by the bilinear rule.
-  explicit LSSL(const Parameters& parameters, Sampling sampling = {}) : LSSL(parameters, Bilinear{}, sampling) {}
-  /// Takes other parameters by the method and at the rate of a layer before. Where A, B and dt of a feature are what
-  /// they were, its discretization is kept.
+  explicit LSSL(const Parameters& parameters, Sampling sampling = {}) : Base(Engine(parameters, sampling)) {}
+  /// Discretizes by another method, which is recorded in the layer's parameters.
+  LSSL(Parameters parameters, DenseDiscretization method, Sampling sampling = {})
+      : LSSL((parameters.discretization = method, parameters), sampling) {}
+  /// Takes other parameters at the rate of a layer before. What was discretized for it is kept for every feature whose
+  /// A, B, dt and discretization are the same.
   /// @throws   as above
   /// @note     O(H N^2) where all are kept
   LSSL(const Parameters& parameters, const LSSL& before) : Base(Engine(parameters, before.engine())) {}

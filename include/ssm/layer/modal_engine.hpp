@@ -37,11 +37,6 @@ class ModalEngine {
       return *this;
     }
     ~Cotangent() = default;
-    /// Adds the cotangent of other sequences.
-    Cotangent& operator+=(const Cotangent& other) {
-      ModalCotangent::operator+=(other);
-      return *this;
-    }
   };
   /// Returns a zero cotangent, ready to accumulate sequences.
   Cotangent cotangent() const {

@@ -9,18 +9,6 @@
 
 namespace ssm {
 
-/// Sizes of an S4 or S4D layer, and the range its time steps are drawn from.
-struct ModalShape {
-  Index features;                    ///< H                                  >= 1
-  Index states = 64;                 ///< N, of each feature's system        >= 1
-  double dt_min = 1e-3;              ///< s; 1/dt_min should reach the length of the sequences
-  double dt_max = 1e-1;              ///< s
-  std::optional<Index> copies = {};  ///< n_ssm: sets of A and B that features share, a divisor of H; one each if unset
-
-  /// n, sets of A and B.
-  Index sets() const { return copies.value_or(features); }
-};
-
 namespace detail {
 
 /// Parameters that S4 and S4D have in common; see S4DParameters.
@@ -113,7 +101,7 @@ struct ModalParameters {
   }
 
   /// @throws DomainError if a size or the range of dt is not positive
-  static void check(const ModalShape& shape) {
+  static void check(const auto& shape) {
     require_at_least("features", 1, shape.features);
     require_at_least("states", 1, shape.states);
     require_range("dt_min..dt_max", shape.dt_min, shape.dt_max);
@@ -132,7 +120,7 @@ struct ModalParameters {
     }
   }
   /// C and D normal, dt log-uniform.
-  void draw_rest(const ModalShape& shape, Random& random) {
+  void draw_rest(const auto& shape, Random& random) {
     for (Index h = 0; h < features(); ++h) {
       for (Index n = 0; n < modes_of(states); ++n) {
         const double re = random.normal(), im = random.normal();

@@ -8,9 +8,20 @@
 
 namespace ssm {
 
-using S4Shape = ModalShape;
+/// Sizes of an S4 layer, and the range its time steps are drawn from.
+struct S4Shape {
+  Index features;                    ///< H                                  >= 1
+  Index states = 64;                 ///< N, of each feature's system        >= 1
+  double dt_min = 1e-3;              ///< s; 1/dt_min should reach the length of the sequences
+  double dt_max = 1e-1;              ///< s
+  std::optional<Index> copies = {};  ///< n_ssm: sets of A and B that features share, a divisor of H; one each if unset
 
-/// What an S4 layer stores and trains: H independent systems of diagonal plus low rank form, one input and output each.
+  /// n, sets of A and B.
+  Index sets() const { return copies.value_or(features); }
+};
+
+/// Parameters of an S4 layer, stored and trained: H independent systems of diagonal plus low rank form, one input and
+/// output each.
 ///
 ///     x' = (Lambda - P P*) x + B u,   y = 2 Re(C x) + D u,   Lambda = -exp(A_re_log) + i A_im,   dt = exp(log_dt)
 ///
@@ -19,6 +30,8 @@ using S4Shape = ModalShape;
 /// arXiv:2111.00396.
 template <Real T>
 struct S4Parameters : detail::ModalParameters<T> {
+  /// The only structured discretization there is.
+  static constexpr Bilinear discretization{};
   Array<Complex<T>> P;  ///< low-rank factor       (n, M, R)
 
   S4Parameters() = default;

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "ssm/discretize/bilinear.hpp"
-#include "ssm/discretize/zero_order_hold.hpp"
+#include "ssm/discretize/modal.hpp"
 #include "ssm/kernel/vandermonde.hpp"
 #include "ssm/layer/featurewise.hpp"
 #include "ssm/layer/modal_engine.hpp"
@@ -9,7 +8,18 @@
 
 namespace ssm {
 
-using S4DShape = ModalShape;
+/// Sizes of an S4D layer, and the range its time steps are drawn from.
+struct S4DShape {
+  Index features;                    ///< H                                  >= 1
+  Index states = 64;                 ///< N, of each feature's system        >= 1
+  double dt_min = 1e-3;              ///< s; 1/dt_min should reach the length of the sequences
+  double dt_max = 1e-1;              ///< s
+  std::optional<Index> copies = {};  ///< n_ssm: sets of A and B that features share, a divisor of H; one each if unset
+  ModalDiscretization discretization = {};  ///< zero-order hold, unless chosen
+
+  /// n, sets of A and B.
+  Index sets() const { return copies.value_or(features); }
+};
 
 /// Parameters of an S4D layer, stored and trained: H independent diagonal systems, one input and output each.
 ///
@@ -20,6 +30,8 @@ using S4DShape = ModalShape;
 /// arXiv:2206.11893.
 template <Real T>
 struct S4DParameters : detail::ModalParameters<T> {
+  ModalDiscretization discretization;  ///< zero-order hold, unless chosen
+
   S4DParameters() = default;
   /// Zeros of these sizes; a set of A and B for every feature unless `sets` says otherwise.
   S4DParameters(Index features, Index N, std::optional<Index> sets = {})
@@ -31,6 +43,7 @@ struct S4DParameters : detail::ModalParameters<T> {
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
     f("states", self.states);
+    f("discretization", self.discretization);
   }
 
   /// The system of feature h, in fp64.
@@ -47,6 +60,7 @@ struct S4DParameters : detail::ModalParameters<T> {
   static S4DParameters initial(Diagonal initializer, const S4DShape& shape, Random& random) {
     detail::ModalParameters<T>::check(shape);
     S4DParameters parameters(shape.features, shape.states, shape.sets());
+    parameters.discretization = shape.discretization;
     for (Index n = 0; n < shape.sets(); ++n) {
       const diagonal::Modes drawn = diagonal::modes(initializer, shape.states, random);
       parameters.set(n, drawn.Lambda, drawn.B);
@@ -66,13 +80,7 @@ class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
  public:
   using Parameters = S4DParameters<T>;
 
-  template <ModalMethod Method>
-  S4DEngine(const Parameters& parameters, [[maybe_unused]] Method method, Sampling sampling)
-      : Base(parameters, 0, sampling),
-        discretize_([](const DiagonalSystem<double>& system, double dt) { return discretize(Method{}, system, dt); }),
-        discretize_vjp_([](const DiagonalSystem<double>& system, const Vector<double>& dt,
-                           const DiscreteDiagonalSystem<double>& discrete, DiagonalSystem<double>& dsystem,
-                           Vector<double>& ddt) { discretize_vjp(Method{}, system, dt, discrete, dsystem, ddt); }) {
+  S4DEngine(const Parameters& parameters, Sampling sampling) : Base(parameters, 0, sampling) {
     for (Index h = 0; h < this->features(); ++h) this->set_step(h, dplr(discrete(h)));
   }
 
@@ -85,8 +93,9 @@ class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
                                      Matrix<Complex<double>>::Zero(system.modes(), 1),
                                      Matrix<Complex<double>>::Zero(1, system.modes())};
       Vector<double> ddt = Vector<double>::Zero(system.modes());
-      discretize_vjp_(system, Vector<double>::Constant(system.modes(), this->dt(h)),
-                      {system.states, found.Delta, found.B_bar, found.C}, dsystem, ddt);
+      discretize_vjp(this->parameters().discretization, system,
+                     Vector<double>(Vector<double>::Constant(system.modes(), this->dt(h))),
+                     DiscreteDiagonalSystem<double>{system.states, found.Delta, found.B_bar, found.C}, dsystem, ddt);
       this->add_gradient(h, dsystem.Lambda, dsystem.B.col(0), dsystem.C.row(0), ddt.sum(), gradient);
     }
   }
@@ -123,14 +132,8 @@ class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
 
   /// Made again where it is asked for: kept, it would be as much memory as the parameters twice.
   DiscreteDiagonalSystem<double> discrete(Index h) const {
-    return discretize_(this->parameters().system(h), this->dt(h));
+    return discretize(this->parameters().discretization, this->parameters().system(h), this->dt(h));
   }
-
- private:
-  // the method's
-  DiscreteDiagonalSystem<double> (*discretize_)(const DiagonalSystem<double>&, double);
-  void (*discretize_vjp_)(const DiagonalSystem<double>&, const Vector<double>&, const DiscreteDiagonalSystem<double>&,
-                          DiagonalSystem<double>&, Vector<double>&);
 };
 
 }  // namespace detail
@@ -165,17 +168,15 @@ class S4D : public detail::Featurewise<detail::S4DEngine<T, N, X, Arch>> {
   using Shape = S4DShape;
 
   /// Discretizes.
-  /// @param parameters   stored form, checked
-  /// @param method       ZeroOrderHold (the default) or Bilinear
+  /// @param parameters   stored form, checked; they say how
   /// @param sampling     the rate multiplies every dt
   /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if N is fixed and another;
   ///                     DomainError if a dt or the rate is not positive and finite
   /// @note               O(H N)
-  template <ModalMethod Method>
-  S4D(const Parameters& parameters, Method method, Sampling sampling = {})
-      : Base(Engine(parameters, method, sampling)) {}
-  /// Discretizes by zero-order hold.
-  explicit S4D(const Parameters& parameters, Sampling sampling = {}) : S4D(parameters, ZeroOrderHold{}, sampling) {}
+  explicit S4D(const Parameters& parameters, Sampling sampling = {}) : Base(Engine(parameters, sampling)) {}
+  /// Discretizes by another method, which is recorded in the layer's parameters.
+  S4D(Parameters parameters, ModalDiscretization method, Sampling sampling = {})
+      : S4D((parameters.discretization = method, parameters), sampling) {}
 };
 
 }  // namespace ssm

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "ssm/discretize/bilinear.hpp"
-#include "ssm/discretize/zero_order_hold.hpp"
+#include "ssm/discretize/modal.hpp"
 #include "ssm/kernel/vandermonde.hpp"
 #include "ssm/layer/algorithm.hpp"
 #include "ssm/layer/concept.hpp"
@@ -13,27 +12,11 @@
 
 namespace ssm {
 
-/// S5: one system of P states with H inputs and H outputs, diagonal, by a scan.
-///
-///     x_k = Lambda_bar x_{k-1} + B_bar u_k,   y_k = 2 Re(C x_k) + D u_k       B_bar = diag(gain dt) B
-///
-/// Smith, Warrington, Linderman 2023, arXiv:2208.04933. Zero-order hold or bilinear. Time is cut into tiles: B u of a
-/// tile is one real matrix product on stacked parts [Re B; Im B], the scan runs over it in place, C x is another, [2 Re
-/// C, -2 Im C]. Since Lambda_bar and gain are functions of dt Lambda alone, a step of its own for every sample needs
-/// only these two anew; nothing of size L x P x H is made.
-///
-/// | mode          | time                                     | memory beyond u, y, state          |
-/// | scan          | O(L P H), also with intervals            | O(P) x tile, for each thread       |
-/// | recurrence    | O(L P H), step by step                   | none                               |
-///
-/// An interval of its own costs P exponentials a step on top. Errors relative to the peak of the exact output, dt in
-/// [1e-3, 1e-1], P <= 64, L <= 16,384: 1e-12 (fp64), 5e-6 (fp32).
-///
-/// @tparam T   scalar of the data
-/// @tparam P   states, where they are known at compile time
-/// @tparam X   scalar of the state, where it is to be wider than T
-template <Real T, Index P = dynamic, Real X = T>
-class S5 {
+namespace detail {
+
+/// Common base of S5 and RectangularS5: everything that does not need as many inputs as outputs.
+template <Real T, Index P, Real X>
+class MimoLayer {
  public:
   /// Scalar type of inputs and outputs.
   using Scalar = T;
@@ -44,32 +27,6 @@ class S5 {
   /// State that the caller owns between calls.
   using State = MimoState<X>;
 
-  /// Discretizes.
-  /// @param parameters   stored form, checked
-  /// @param method       ZeroOrderHold (the default) or Bilinear
-  /// @param sampling     the rate multiplies every dt, also those of intervals
-  /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if P is fixed and another;
-  ///                     DomainError if a dt or the rate is not positive and finite
-  /// @note               O(P H)
-  template <ModalMethod Method>
-  S5(const Parameters& parameters, Method method, Sampling sampling = {})
-      : parameters_((parameters.check(), parameters)),
-        rate_(sampling.rate),
-        scan_(parameters_.modes(), parameters_.features(), method) {
-    if constexpr (P != dynamic) detail::require_size("states of the parameters", P, parameters_.states);
-    detail::require_positive("rate", rate_);
-    for (Index s = 0; s < modes(); ++s) {
-      scan_.set_step(s, rate_ * parameters_.dt(s), parameters_.Lambda(s));
-      const auto count = static_cast<T>(parameters_.count(s));
-      for (Index h = 0; h < features(); ++h) scan_.set(s, h, parameters_.B(s, h), count * parameters_.C(h, s));
-    }
-    for (Index h = 0; h < features(); ++h) scan_.set_direct(h, parameters_.D(h));
-  }
-  /// Discretizes by the default method.
-  explicit S5(const Parameters& parameters, Sampling sampling = {}) : S5(parameters, ZeroOrderHold{}, sampling) {}
-
-  /// H
-  Index features() const noexcept { return parameters_.features(); }
   /// N (S5: P), as real numbers.
   Index states() const noexcept { return P == dynamic ? parameters_.states : P; }
   /// S, the modes that are kept.
@@ -112,8 +69,8 @@ class S5 {
   }
 
   /// States before each tile of time of a run, for the backward run.
-  using Checkpoints = detail::MimoCheckpoints<X>;
-  /// A sequence from a state that will be gone back over: `forward_vjp` is spared one of its six matrix products.
+  using Checkpoints = MimoCheckpoints<X>;
+  /// Runs a sequence from a state and leaves checkpoints, which spare `forward_vjp` one of its six matrix products.
   /// @param u       input            (L, H)
   /// @param y       output           (L, H)
   /// @param state   before step 0, becomes that after step L-1
@@ -145,45 +102,45 @@ class S5 {
   void forward(ConstSequence<T> u, std::span<const T> intervals, Sequence<T> y, State& state,
                algorithm::scan how = {}) const {
     scan_.check(u, y, state);
-    detail::require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
+    require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
     for (std::size_t k = 0; k < intervals.size(); ++k)
       if (!(intervals[k] >= 0) || !std::isfinite(static_cast<double>(intervals[k]) * std::max(scan_.reach(), 1.0)))
-        throw DomainError(detail::message("interval of step ", k,
-                                          ": expected a finite number, at least 0, whose product with dt Lambda is ",
-                                          "finite, got ", intervals[k]));
+        throw DomainError(message("interval of step ", k,
+                                  ": expected a finite number, at least 0, whose product with dt Lambda is ",
+                                  "finite, got ", intervals[k]));
     auto work = scan_.workspaces(how.executor.threads(), u.length());
     scan_(u, intervals.data(), y, state, how.executor, work);
   }
 
-  /// y for u = 1, 0, 0, .. in every feature at once, the direct term included.         (length, H)
+  /// y for u = 1, 0, 0, .. in every input at once, the direct term included.         (length, outputs)
   /// @throws DomainError if the length is negative
   /// @note   O(L P H)
   Array<T> impulse_response(Index length) const {
-    detail::require_at_least("length of the impulse response", 0, length);
+    require_at_least("length of the impulse response", 0, length);
     const Index S = modes();
-    Array<T> response(length, features());
+    Array<T> response(length, parameters_.outputs());
     DiscreteDiagonalSystem<double> system{2 * S, Vector<Complex<double>>(S), Matrix<Complex<double>>(S, 1),
                                           Matrix<Complex<double>>(1, S)};
     for (Index s = 0; s < S; ++s) {
       const DiscreteMode<double> mode = scan_.discretized(scan_.dt(s) * scan_.Lambda(s));
       Complex<double> all = 0;
-      for (Index h = 0; h < features(); ++h) all += Complex<double>(parameters_.B(s, h));
+      for (Index i = 0; i < parameters_.inputs(); ++i) all += Complex<double>(parameters_.B(s, i));
       system.Lambda_bar(s) = mode.A_bar;
       system.B_bar(s, 0) = scan_.dt(s) * mode.gain * all;
     }
-    for (Index h = 0; h < features() && length > 0; ++h) {
+    for (Index h = 0; h < parameters_.outputs() && length > 0; ++h) {
       for (Index s = 0; s < S; ++s) system.C(0, s) = parameters_.count(s) / 2 * Complex<double>(parameters_.C(h, s));
       const Vector<double> K = kernel::vandermonde(system, length);
       for (Index k = 0; k < length; ++k) response(k, h) = static_cast<T>(K(k));
-      response(0, h) += parameters_.D(h);
+      for (Index i = 0; i < parameters_.D.columns(); ++i) response(0, h) += parameters_.D(h, i);
     }
     return response;
   }
 
   /// Derivatives by what the layer runs with: see TrainableSSMLayer.
-  using Cotangent = detail::MimoCotangent<T>;
+  using Cotangent = MimoCotangent<T>;
   /// Returns a zero cotangent, ready to accumulate sequences.
-  Cotangent cotangent() const { return Cotangent(modes(), features()); }
+  Cotangent cotangent() const { return Cotangent(scan_); }
   /// Computes the derivatives of a sequence from rest whose final state is not used.
   /// @param u           input                     (L, H)
   /// @param dy          cotangent of the output   (L, H)
@@ -192,10 +149,11 @@ class S5 {
   /// @throws            ShapeError if the sizes disagree
   /// @note              O(L P H), about three times `forward`
   void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
-    State rest = initial_state(), nobody = initial_state();
-    forward_vjp(u, rest, dy, nobody, du, cotangent);
+    State rest = initial_state(), unused = initial_state();
+    forward_vjp(u, rest, dy, unused, du, cotangent);
   }
-  /// Of a sequence from a state. The states before each tile are made first, then tiles run backwards.
+  /// Computes the derivatives of a sequence from a state. The states before each tile are made first, then tiles run
+  /// backwards.
   /// @param u           input                     (L, H)
   /// @param before      the state before step 0
   /// @param dy          cotangent of the output   (L, H)
@@ -205,7 +163,7 @@ class S5 {
   /// @throws            ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    Cotangent& cotangent) const {
-    scan_.check(u, dy, before);
+    scan_.check_sizes(u, dy, before);
     Adjoint adjoint(scan_, u, {});
     adjoint(adjoint.checkpoints(before), dy, dstate, du, {}, cotangent);
   }
@@ -219,8 +177,7 @@ class S5 {
   /// @throws            ShapeError if the sizes disagree, also those of the checkpoints
   void forward_vjp(ConstSequence<T> u, const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate,
                    Sequence<T> du, Cotangent& cotangent) const {
-    detail::require_shape("checkpoints (states before each tile)", checkpoints.starts, scan_.tiles_of(u.length()),
-                          2 * modes());
+    require_shape("checkpoints (states before each tile)", checkpoints.starts, scan_.tiles_of(u.length()), 2 * modes());
     Adjoint(scan_, u, {})(checkpoints, dy, dstate, du, {}, cotangent);
   }
   /// Computes the derivatives of a sequence of uneven samples.
@@ -230,15 +187,15 @@ class S5 {
   /// @param dy           cotangent of the output   (L, H)
   /// @param dstate       cotangent of the state after the last step; becomes that of `before`
   /// @param du           += cotangent of u         (L, H)     not dy's memory
-  /// @param dintervals   += cotangent of intervals (L), or empty where nobody asks
+  /// @param dintervals   += cotangent of intervals (L), or empty where not wanted
   /// @param cotangent    += that of the layer's discrete numbers
   /// @throws             ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, std::span<const T> intervals, const State& before, ConstSequence<T> dy,
                    State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) const {
-    detail::require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
+    require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
     if (!dintervals.empty())
-      detail::require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
-    scan_.check(u, dy, before);
+      require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
+    scan_.check_sizes(u, dy, before);
     Adjoint adjoint(scan_, u, intervals);
     adjoint(adjoint.checkpoints(before), dy, dstate, du, dintervals, cotangent);
   }
@@ -252,27 +209,124 @@ class S5 {
     for (Index s = 0; s < S; ++s) {
       const auto count = static_cast<T>(parameters_.count(s));
       const bool real = parameters_.spectrum == Spectrum::half && multiplicity(s, parameters_.states) == 1;
-      for (Index h = 0; h < features(); ++h) {
-        gradient.B(s, h) += Complex<T>(cotangent.B(h, s), real ? T(0) : cotangent.B(h, S + s));
-        gradient.C(h, s) += Complex<T>(count * cotangent.C(s, h), real ? T(0) : -count * cotangent.C(S + s, h));
-      }
+      for (Index i = 0; i < parameters_.inputs(); ++i)
+        gradient.B(s, i) += Complex<T>(cotangent.B(i, s), real ? T(0) : cotangent.B(i, S + s));
+      for (Index o = 0; o < parameters_.outputs(); ++o)
+        gradient.C(o, s) += Complex<T>(count * cotangent.C(s, o), real ? T(0) : -count * cotangent.C(S + s, o));
       if (!(parameters_.Lambda_re(s) > parameters_.Lambda_re_max))
         gradient.Lambda_re(s) += static_cast<T>(cotangent.Lambda(0, s));
       if (!real) gradient.Lambda_im(s) += static_cast<T>(cotangent.Lambda(1, s));
       gradient.log_dt(gradient.log_dt.rows() == 1 ? 0 : s) += static_cast<T>(scan_.dt(s) * cotangent.dt(s));
     }
-    for (Index h = 0; h < features(); ++h) gradient.D(h) += cotangent.D(h);
+    for (Index i = 0; i < cotangent.D.rows(); ++i)
+      for (Index o = 0; o < cotangent.D.columns(); ++o)
+        (matrix() ? gradient.D(o, i) : gradient.D(i)) += cotangent.D(i, o);
   }
 
   /// Returns the engine, unchecked, on which plans work.
-  const detail::MimoScan<T, X>& engine() const noexcept { return scan_; }
+  const MimoScan<T, X>& engine() const noexcept { return scan_; }
+
+ protected:
+  /// Discretizes; see S5.
+  MimoLayer(const Parameters& parameters, Sampling sampling)
+      : parameters_((parameters.check(), parameters)),
+        rate_(sampling.rate),
+        scan_(parameters_.modes(), parameters_.inputs(), parameters_.outputs(),
+              matrix() ? Direct::matrix : Direct::vector, parameters_.discretization) {
+    if constexpr (P != dynamic) require_size("states of the parameters", P, parameters_.states);
+    require_positive("rate", rate_);
+    for (Index s = 0; s < modes(); ++s) {
+      scan_.set_step(s, rate_ * parameters_.dt(s), parameters_.Lambda(s));
+      const auto count = static_cast<T>(parameters_.count(s));
+      for (Index i = 0; i < parameters_.inputs(); ++i) scan_.set_input(s, i, parameters_.B(s, i));
+      for (Index o = 0; o < parameters_.outputs(); ++o) scan_.set_output(s, o, count * parameters_.C(o, s));
+    }
+    for (Index o = 0; o < parameters_.outputs(); ++o)
+      if (matrix())
+        for (Index i = 0; i < parameters_.inputs(); ++i) scan_.set_direct(i, o, parameters_.D(o, i));
+      else
+        scan_.set_direct(o, 0, parameters_.D(o));
+  }
 
  private:
-  using Adjoint = detail::MimoAdjoint<T, X>;
+  bool matrix() const noexcept { return parameters_.has_direct_matrix(); }
+  using Adjoint = MimoAdjoint<T, X>;
 
   Parameters parameters_;
   double rate_;
-  detail::MimoScan<T, X> scan_;
+  MimoScan<T, X> scan_;
+};
+
+}  // namespace detail
+
+/// S5: one system of P states with H inputs and H outputs, diagonal, by a scan.
+///
+///     x_k = Lambda_bar x_{k-1} + B_bar u_k,   y_k = 2 Re(C x_k) + D u_k       B_bar = diag(gain dt) B
+///
+/// Smith, Warrington, Linderman 2023, arXiv:2208.04933. Zero-order hold or bilinear. Time is cut into tiles: B u of a
+/// tile is one real matrix product on stacked parts [Re B; Im B], the scan runs over it in place, C x is another, [2 Re
+/// C, -2 Im C]. Since Lambda_bar and gain are functions of dt Lambda alone, a step of its own for every sample needs
+/// only these two anew; nothing of size L x P x H is made.
+///
+/// | mode          | time                                     | memory beyond u, y, state          |
+/// | scan          | O(L P H), also with intervals            | O(P) x tile, for each thread       |
+/// | recurrence    | O(L P H), step by step                   | none                               |
+///
+/// An interval of its own costs P exponentials a step on top. Errors relative to the peak of the exact output, dt in
+/// [1e-3, 1e-1], P <= 64, L <= 16,384: 1e-12 (fp64), 5e-6 (fp32).
+///
+/// @tparam T   scalar of the data
+/// @tparam P   states, where they are known at compile time
+/// @tparam X   scalar of the state, where it is to be wider than T
+template <Real T, Index P = dynamic, Real X = T>
+class S5 : public detail::MimoLayer<T, P, X> {
+ public:
+  /// Parameters that are initialised, trained and stored.
+  using Parameters = S5Parameters<T>;
+
+  /// Discretizes.
+  /// @param parameters   stored form, checked; they say how
+  /// @param sampling     the rate multiplies every dt, also those of intervals
+  /// @throws             ShapeError, DomainError as Parameters::check; ShapeError if P is fixed and another, or outputs
+  ///                     are not as many as inputs, or D is a matrix; DomainError if a dt or the rate is not
+  ///                     positive and finite
+  /// @note               O(P H)
+  explicit S5(const Parameters& parameters, Sampling sampling = {})
+      : detail::MimoLayer<T, P, X>((require_square(parameters), parameters), sampling) {}
+  /// Discretizes by another method, which is recorded in the layer's parameters.
+  S5(Parameters parameters, ModalDiscretization method, Sampling sampling = {})
+      : S5((parameters.discretization = method, parameters), sampling) {}
+
+  /// H
+  Index features() const noexcept { return this->parameters().features(); }
+
+ private:
+  static void require_square(const Parameters& parameters) {
+    detail::require_size("outputs (an S5 has as many as inputs; see RectangularS5)", parameters.inputs(),
+                         parameters.outputs());
+    if (parameters.has_direct_matrix())
+      throw ShapeError("D: expected a vector (see RectangularS5 for a matrix), got a matrix");
+  }
+};
+
+/// S5 with different numbers of inputs and outputs, or with a matrix D: one system, all of S5's functions, where u has
+/// `inputs()` numbers a step and y `outputs()`. It is no SSMLayer, whose y is as wide as u. Where D is a matrix, y must
+/// not be u's memory.
+///
+/// @tparam T   scalar of the data
+/// @tparam P   states, where they are known at compile time
+/// @tparam X   scalar of the state, where it is to be wider than T
+template <Real T, Index P = dynamic, Real X = T>
+class RectangularS5 : public detail::MimoLayer<T, P, X> {
+ public:
+  /// Discretizes; see S5.
+  explicit RectangularS5(const S5Parameters<T>& parameters, Sampling sampling = {})
+      : detail::MimoLayer<T, P, X>(parameters, sampling) {}
+
+  /// Numbers of an input.
+  Index inputs() const noexcept { return this->parameters().inputs(); }
+  /// Numbers of an output.
+  Index outputs() const noexcept { return this->parameters().outputs(); }
 };
 
 }  // namespace ssm

@@ -2,6 +2,7 @@
 
 #include "ssm/core/array.hpp"
 #include "ssm/core/random.hpp"
+#include "ssm/discretize/method.hpp"
 #include "ssm/hippo/nplr.hpp"
 #include "ssm/layer/role.hpp"
 #include "ssm/system/diagonal.hpp"
@@ -39,17 +40,19 @@ enum class TimeSteps {
 
 /// Sizes of an S5 layer, and the range its time steps are drawn from.
 struct S5Shape {
-  Index features;                      ///< H                         >= 1
+  Index features;                      ///< H, inputs and outputs     >= 1
   Index states = 64;                   ///< P, of all features        >= 1
-  Spectrum spectrum = Spectrum::half;  ///< what is kept of it
+  Spectrum spectrum = Spectrum::half;  ///< kept eigenvalues
   Index blocks = 1;                    ///< J, of HiPPO-N on the diagonal, a divisor of P
   /// Which modes have a time step of their own.
   TimeSteps steps = TimeSteps::per_mode;
-  double dt_min = 1e-3;  ///< s
-  double dt_max = 1e-1;  ///< s
+  double dt_min = 1e-3;                     ///< s
+  double dt_max = 1e-1;                     ///< s
+  ModalDiscretization discretization = {};  ///< zero-order hold, unless chosen
 };
 
-/// Parameters of an S5 layer, stored and trained: one system of P states with H inputs and H outputs.
+/// Parameters of an S5 layer, stored and trained: one system of P states with H inputs and H outputs; or, for a
+/// RectangularS5, with different numbers of them.
 ///
 ///     x' = Lambda x + B u,   y = 2 Re(C x) + D u   (full spectrum: Re(C x) + D u),   dt = exp(log_dt)
 ///
@@ -57,12 +60,13 @@ struct S5Shape {
 template <Real T>
 struct S5Parameters {
   Index states = 0;                    ///< P
-  Spectrum spectrum = Spectrum::half;  ///< what is kept of it: S = (P+1)/2 modes, or S = P
+  Spectrum spectrum = Spectrum::half;  ///< kept eigenvalues: S = (P+1)/2 modes, or S = P
+  ModalDiscretization discretization;  ///< zero-order hold, unless chosen
   Array<T> Lambda_re;                  ///< eigenvalues                     (S)          1/s
   Array<T> Lambda_im;                  ///<                                 (S)          1/s
-  Array<Complex<T>> B;                 ///< input, in the eigenbasis        (S, H)
-  Array<Complex<T>> C;                 ///< output, in the eigenbasis       (H, S)
-  Array<T> D;                          ///< direct term                     (H)
+  Array<Complex<T>> B;                 ///< input, in the eigenbasis        (S, inputs)
+  Array<Complex<T>> C;                 ///< output, in the eigenbasis       (outputs, S)
+  Array<T> D;                          ///< direct term                     (H), or a matrix (outputs, inputs)
   Array<T> log_dt;                     ///< log of the time step            (S), or (1) for all      log s
   /// Real parts are clipped to at most this; the published value, for autoregressive use, is -1e-4.
   T Lambda_re_max = std::numeric_limits<T>::infinity();
@@ -78,6 +82,15 @@ struct S5Parameters {
         C(features, kept_of(P, kept)),
         D(features),
         log_dt(steps == TimeSteps::per_mode ? kept_of(P, kept) : 1) {}
+  /// Zeros of these sizes, D being a matrix.
+  static S5Parameters rectangular(Index inputs, Index outputs, Index P, Spectrum kept = Spectrum::half,
+                                  TimeSteps steps = TimeSteps::per_mode) {
+    S5Parameters parameters(1, P, kept, steps);
+    parameters.B = Array<Complex<T>>(parameters.modes(), inputs);
+    parameters.C = Array<Complex<T>>(outputs, parameters.modes());
+    parameters.D = Array<T>(outputs, inputs);
+    return parameters;
+  }
 
   /// Name of this kind of layer in files.
   static constexpr const char* kind = "S5";
@@ -87,6 +100,7 @@ struct S5Parameters {
     f("states", self.states);
     f("spectrum", self.spectrum);
     f("Lambda_re_max", self.Lambda_re_max);
+    f("discretization", self.discretization);
   }
   /// All arrays, in order: f(name, array, role).
   template <class Self, class F>
@@ -99,11 +113,17 @@ struct S5Parameters {
     f("log_dt", self.log_dt, Role::dynamics);
   }
 
-  /// H
-  Index features() const noexcept { return D.rows(); }
+  /// H, of a square system: numbers of an output.
+  Index features() const noexcept { return outputs(); }
+  /// Numbers of an input.
+  Index inputs() const noexcept { return B.columns(); }
+  /// Numbers of an output.
+  Index outputs() const noexcept { return C.rows(); }
+  /// Returns whether D is a matrix, not a vector.
+  bool has_direct_matrix() const noexcept { return inputs() != outputs() || D.columns() != 1; }
   /// S
   Index modes() const noexcept { return kept_of(states, spectrum); }
-  /// How often mode s counts in an output.
+  /// Weight of mode s in an output: 1, or 2 where it stands for a conjugate pair.
   double count(Index s) const noexcept {
     return spectrum == Spectrum::full ? 1.0 : static_cast<double>(multiplicity(s, states));
   }
@@ -117,21 +137,24 @@ struct S5Parameters {
 
   /// @throws ShapeError if sizes disagree; DomainError if there is no feature or state
   void check_sizes() const {
-    const Index H = features(), S = modes();
-    detail::require_at_least("features", 1, H);
+    const Index S = modes();
+    detail::require_at_least("inputs", 1, inputs());
+    detail::require_at_least("outputs", 1, outputs());
     detail::require_at_least("states", 1, states);
     detail::require_shape("Lambda_re", Lambda_re, S);
     detail::require_shape("Lambda_im", Lambda_im, S);
-    detail::require_shape("B", B, S, H);
-    detail::require_shape("C", C, H, S);
-    detail::require_shape("D", D, H);
+    detail::require_shape("B", B, S, inputs());
+    detail::require_shape("C", C, outputs(), S);
+    if (has_direct_matrix())
+      detail::require_shape("D", D, outputs(), inputs());
+    else
+      detail::require_shape("D", D, outputs());
     if (log_dt.rows() != 1) detail::require_shape("log_dt", log_dt, S);
   }
   /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, or mode
   ///         0 of half an odd spectrum is not real
   void check() const {
     check_sizes();
-    const Index H = features();
     detail::require_finite("Lambda_re", Lambda_re);
     detail::require_finite("Lambda_im", Lambda_im);
     detail::require_finite("B", B);
@@ -141,7 +164,8 @@ struct S5Parameters {
     if (std::isnan(Lambda_re_max)) throw DomainError("Lambda_re_max: expected a number, got nan");
     if (spectrum == Spectrum::full || states % 2 == 0) return;
     bool real = Lambda_im(0) == 0;
-    for (Index h = 0; h < H; ++h) real = real && B(0, h).imag() == 0 && C(h, 0).imag() == 0;
+    for (Index i = 0; i < inputs(); ++i) real = real && B(0, i).imag() == 0;
+    for (Index o = 0; o < outputs(); ++o) real = real && C(o, 0).imag() == 0;
     if (!real)
       throw DomainError(detail::message("an odd number of states, ", states,
                                         ": expected a real mode 0 in Lambda, B and C, got imaginary parts"));
@@ -166,6 +190,7 @@ struct S5Parameters {
     const Index kept = block.Lambda.size();
 
     S5Parameters parameters(H, P, shape.spectrum, shape.steps);
+    parameters.discretization = shape.discretization;
     for (Index j = 0; j < J; ++j)
       for (Index s = 0; s < kept; ++s) {
         parameters.Lambda_re(j * kept + s) = static_cast<T>(block.Lambda(s).real());

@@ -23,9 +23,9 @@ class Snapshots {
     ring_.assign(static_cast<std::size_t>(capacity), layer.initial_state());
   }
 
-  /// How many it holds at the most.
+  /// Largest number of snapshots.
   Index capacity() const noexcept { return static_cast<Index>(ring_.size()); }
-  /// How many are there.
+  /// Number of snapshots that are kept.
   Index size() const noexcept { return size_; }
 
   /// Keeps a copy; the oldest goes where the ring is full.

@@ -76,14 +76,14 @@ class TabledLSSL {
   /// State that the caller owns between calls.
   using State = typename Dense::State;
 
-  /// Discretizes by the bilinear rule, and makes the table.
+  /// Discretizes as the parameters say, and makes the table.
   /// @throws ShapeError, DomainError as LSSL
   explicit TabledLSSL(const Parameters& parameters, Sampling sampling = {})
       : parameters_((parameters.check(), parameters)), dense_(parameters_, sampling) {
     make_response();
   }
-  /// Other parameters at the rate of a layer before, whose table is kept where A, B, dt and the length are what they
-  /// were.
+  /// Other parameters at the rate of a layer before, whose table is kept where A, B, dt, the discretization and the
+  /// length are what they were.
   /// @throws ShapeError, DomainError as LSSL
   TabledLSSL(const Parameters& parameters, const TabledLSSL& before)
       : parameters_((parameters.check(), parameters)), dense_(parameters_, before.dense_) {
@@ -101,7 +101,7 @@ class TabledLSSL {
   double rate() const noexcept { return dense_.rate(); }
   /// Parameters as they were given.
   const Parameters& parameters() const noexcept { return parameters_; }
-  /// Whether the other layer has this one's table, not one of its own.
+  /// Returns whether both layers share one table.
   bool shares_table(const TabledLSSL& other) const noexcept { return table_ == other.table_; }
 
   /// The state before the first step: rest.
@@ -130,7 +130,7 @@ class TabledLSSL {
     }
     convolve(u, y);
   }
-  /// A sequence from rest whose final state nobody uses, which saves reading the table.
+  /// A sequence from rest whose final state is not used, which saves reading the table.
   /// @param u   input            (L, H)
   /// @param y   output           (L, H)     may be u
   /// @throws    ShapeError if the sizes disagree

@@ -9,7 +9,7 @@ namespace ssm {
 ///
 /// - `cotangent()` is zero: derivatives by the layer's discrete numbers, which any number of sequences add to
 ///   (`forward_vjp`), and other cotangents (`+=`), before they are turned once into those of what is stored.
-/// - `forward_vjp(u, dy, du, cotangent)`: of a sequence from rest whose final state nobody used.
+/// - `forward_vjp(u, dy, du, cotangent)`: of a sequence from rest whose final state is not used.
 /// - `forward_vjp(u, before, dy, dstate, du, cotangent)`: of a sequence from the state `before`; `dstate` is the
 ///   cotangent of the final state and becomes that of `before`.
 /// - `parameters_vjp(cotangent, gradient)`: adds to the gradient of every stored number. A complex number's is
@@ -54,7 +54,7 @@ struct CheckpointsOf<Layer> {
 template <TrainableSSMLayer Layer>
 using CheckpointsOf = typename detail::CheckpointsOf<Layer>::type;
 
-/// A sequence from rest that will be gone back over.
+/// Runs a sequence from rest and leaves checkpoints for its backward run.
 ///
 /// @param u       input                                   (L, H)
 /// @param y       output                                  (L, H)
@@ -63,7 +63,7 @@ using CheckpointsOf = typename detail::CheckpointsOf<Layer>::type;
 template <TrainableSSMLayer Layer>
 void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar> u, Sequence<typename Layer::Scalar> y,
                        [[maybe_unused]] CheckpointsOf<Layer>& checkpoints) {
-  if constexpr (requires { layer.forward(u, y); }) {  // a layer may spare itself a state that nobody uses
+  if constexpr (requires { layer.forward(u, y); }) {  // a layer may spare itself a state that is not used
     layer.forward(u, y);
   } else {
     auto state = layer.initial_state();
@@ -74,7 +74,7 @@ void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar>
   }
 }
 
-/// Its derivatives; nobody used the final state.
+/// Computes the derivatives of such a sequence, whose final state is not used.
 ///
 /// @param u           input                     (L, H)
 /// @param checkpoints   those that the forward run left
@@ -88,8 +88,8 @@ void forward_from_rest_vjp(const Layer& layer, ConstSequence<typename Layer::Sca
                            ConstSequence<typename Layer::Scalar> dy, Sequence<typename Layer::Scalar> du,
                            typename Layer::Cotangent& cotangent) {
   if constexpr (LeavesCheckpoints<Layer>) {
-    auto nobody = layer.initial_state();
-    layer.forward_vjp(u, checkpoints, dy, nobody, du, cotangent);
+    auto unused = layer.initial_state();
+    layer.forward_vjp(u, checkpoints, dy, unused, du, cotangent);
   } else {
     layer.forward_vjp(u, dy, du, cotangent);
   }

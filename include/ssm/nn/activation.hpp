@@ -7,7 +7,8 @@
 #include <span>
 #include <utility>
 
-/// What stands between the layers of a deep model; each with its derivative below it, which adds to what is there.
+/// Parts of a deep model between its layers. The derivative `f_vjp` is declared directly after `f`, and adds to its
+/// results.
 namespace ssm::nn {
 
 namespace detail {
@@ -174,7 +175,7 @@ void activate_vjp(F f, std::span<const T> x, std::span<const T> dy, std::span<T>
   });
 }
 
-/// y = f(x) and slope = f'(x): for a way back that needs both.
+/// Computes y = f(x) and slope = f'(x), for a backward run that needs both.
 /// @param f       Gelu
 /// @param x       input
 /// @param y       output; may be x

@@ -130,7 +130,7 @@ class Backpropagation {
  private:
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
-  /// One sequence on its way: what the way back needs of every block.
+  /// One sequence, with the values of every block that the backward run needs.
   struct Sample {
     std::size_t number = 0;
     Example<T> example{{nullptr, 0, 0}};
@@ -170,7 +170,7 @@ class Backpropagation {
       if (!masks.empty()) dropout<T>(masks[which], of);
     }
   };
-  /// Of a part of a batch: what it adds up, and its buffers.
+  /// Part of a batch: the gradients it adds up, and its buffers.
   struct Part {
     Weights gradient;
     std::vector<typename Layer::Cotangent> layers;
@@ -278,12 +278,12 @@ class Backpropagation {
     if (sample.example.intervals.empty()) {
       forward_from_rest_vjp(layer, in, sample.checkpoints[i], dout, din, part.layers[i]);
     } else {
-      auto rest = layer.initial_state(), nobody = rest;
+      auto rest = layer.initial_state(), unused = rest;
       if constexpr (requires {
-                      layer.forward_vjp(in, sample.example.intervals, rest, dout, nobody, din, std::span<T>{},
+                      layer.forward_vjp(in, sample.example.intervals, rest, dout, unused, din, std::span<T>{},
                                         part.layers[i]);
                     })
-        layer.forward_vjp(in, sample.example.intervals, rest, dout, nobody, din, std::span<T>{}, part.layers[i]);
+        layer.forward_vjp(in, sample.example.intervals, rest, dout, unused, din, std::span<T>{}, part.layers[i]);
     }
   }
 

@@ -6,7 +6,7 @@
 
 namespace ssm::nn {
 
-/// What every normalization stores: a scale and a shift for each feature, and for a batch's also its running
+/// Parameters of a normalization: a scale and a shift for each feature. Batch normalization also stores its running
 /// statistics.
 template <Real T>
 struct Norm {
@@ -16,7 +16,7 @@ struct Norm {
   Array<T> running_var;   ///< (H), batch norm's; else (0)
 
   Norm() = default;
-  /// That which changes nothing but mean and variance.
+  /// Scale 1 and shift 0: only mean and variance are changed.
   explicit Norm(Index features, bool running = false)
       : weight(features), bias(features), running_mean(running ? features : 0), running_var(running ? features : 0) {
     std::fill(weight.begin(), weight.end(), T(1));
@@ -25,7 +25,7 @@ struct Norm {
 
   /// H
   Index features() const noexcept { return weight.rows(); }
-  /// Whether it is a batch's.
+  /// Returns whether this is a batch normalization.
   bool running() const noexcept { return running_mean.rows() > 0; }
   /// All arrays, in order: f(name, array, role).
   template <class Self, class F>
@@ -167,11 +167,11 @@ void rms_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, 
 /// Sums over steps of any number of sequences, in fp64: what batch norm needs of a batch. Add up parts in a fixed order
 /// for the same bits.
 struct BatchSums {
-  Index steps = 0;       ///< how many
+  Index steps = 0;       ///< steps that were summed
   Array<double> first;   ///< sum of x; backwards, of dy                     (H)
   Array<double> second;  ///< sum of x^2; backwards, of dy times normalized x   (H)
 
-  /// Of none.
+  /// Sums over no step.
   explicit BatchSums(Index features) : first(features), second(features) {}
   /// Adds the cotangent of other sequences.
   BatchSums& operator+=(const BatchSums& other) {
@@ -265,7 +265,8 @@ void update_running(Norm<T>& norm, const BatchSums& batch, double momentum = 0.1
     mix(norm.running_var(h), batch.variance(h) * unbiased);
   }
 }
-/// What the derivative needs of a whole batch: sums of dy, and of dy times the normalized x; one more sequence.
+/// Adds one more sequence to the sums over a whole batch that the derivative needs: of dy, and of dy times the
+/// normalized x.
 template <Real T>
 void add_cotangents(BatchSums& sums, const BatchSums& batch, ConstSequence<T> x, ConstSequence<T> dy,
                     double epsilon = 1e-5) {

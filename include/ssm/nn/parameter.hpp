@@ -14,7 +14,7 @@ struct Parameter {
   std::string name;          ///< "block0/ssm/log_dt"
   std::vector<Index> shape;  ///< a complex array's last size is 2: (re, im)
   std::span<T> values;       ///< in order
-  Role role;                 ///< what it is
+  Role role;                 ///< how an optimiser treats it
 };
 
 /// All arrays of something that has `each`, in its order. They belong to it: views.

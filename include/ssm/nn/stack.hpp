@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/discretize/method.hpp"
 #include "ssm/layer/trainable.hpp"
 #include "ssm/nn/activation.hpp"
 #include "ssm/nn/embedding.hpp"
@@ -9,6 +10,7 @@
 #include "ssm/nn/pooling.hpp"
 
 #include <cassert>
+#include <optional>
 #include <string>
 
 namespace ssm::nn {
@@ -16,17 +18,19 @@ namespace ssm::nn {
 /// Sizes of a deep stack.
 struct StackShape {
   Index inputs = 1;         ///< numbers of a step; or, where there are symbols, 1: the symbol's
-  Index symbols = 0;        ///< of an alphabet that the input is from; 0: the input is numbers
+  Index symbols = 0;        ///< size of the alphabet of the input; 0: the input is numbers
   Index features = 64;      ///< H, of every layer
   Index states = 64;        ///< N, of every layer
-  Index layers = 4;         ///< how many blocks
+  Index layers = 4;         ///< number of blocks
   Index outputs = 10;       ///< numbers of an answer: classes
-  Pool pool = Pool::mean;   ///< what an answer is made from
+  Pool pool = Pool::mean;   ///< how an answer is made from all steps
   bool pre_norm = true;     ///< norm before the layer, or after the sum
   bool batch_norm = false;  ///< else layer norm
-  double dropout = 0;       ///< of features, in training
+  double dropout = 0;       ///< share of features dropped in training
   double dt_min = 1e-3;     ///< s
   double dt_max = 1e-1;     ///< s
+  /// Discretization of every layer; where it is not set, the default of the kind of layer.
+  std::optional<DenseDiscretization> discretization = {};
 
   /// @throws DomainError if a size is not at least 1, or the dropout outside 0 .. 1
   void check() const {
@@ -289,6 +293,11 @@ class Stack {
     if (!shape().pre_norm) normalize(block.norm, x, x);
   }
 
+  static void set_discretization(typename Layer::Shape& sizes, const DenseDiscretization& method) {
+    using Has = std::remove_cvref_t<decltype(Layer::Parameters::discretization)>;
+    [[maybe_unused]] const auto own = convert<Has>(method);
+    if constexpr (requires { sizes.discretization = own; }) sizes.discretization = own;
+  }
   template <class Measure>
   static Parameters drawn(Measure measure, const StackShape& shape, Random& random) {
     shape.check();
@@ -305,6 +314,7 @@ class Stack {
     sizes.states = shape.states;
     sizes.dt_min = shape.dt_min;
     sizes.dt_max = shape.dt_max;
+    if (shape.discretization) set_discretization(sizes, *shape.discretization);
     for (Index i = 0; i < shape.layers; ++i)
       all.blocks.push_back({Norm<Scalar>(shape.features, shape.batch_norm), initial<Layer>(measure, sizes, random),
                             Linear<Scalar>(shape.features, 2 * shape.features, random)});

@@ -24,12 +24,12 @@ void require_same(const std::vector<Parameter<T>>& parameters, const std::vector
 
 /// Options of AdamW.
 struct AdamWOptions {
-  double learning_rate = 4e-3;  ///< of what is no state space
-  double weight_decay = 0.01;   ///< of the same; what a system's dynamics are has none
+  double learning_rate = 4e-3;  ///< step size of Role::ordinary
+  double weight_decay = 0.01;   ///< decay of Role::ordinary; Role::dynamics has none
   std::optional<double> dynamics_learning_rate =
-      {};                 ///< of Role::dynamics; the smaller of `learning_rate` and 1e-3 if unset
-  double beta1 = 0.9;     ///< of the mean
-  double beta2 = 0.999;   ///< of the mean square
+      {};                 ///< step size of Role::dynamics; the smaller of `learning_rate` and 1e-3 if unset
+  double beta1 = 0.9;     ///< decay of the mean of gradients
+  double beta2 = 0.999;   ///< decay of the mean of their squares
   double epsilon = 1e-8;  ///< is added to the root
   double clip = std::numeric_limits<double>::infinity();  ///< largest norm of the whole gradient
   std::vector<std::string> frozen = {};                   ///< ends of names of arrays that stay as they are: "ssm/A"

@@ -14,7 +14,7 @@ namespace ssm::optim {
 template <Real T>
 class Average {
  public:
-  /// Of arrays that must outlive it, beginning with what they hold.
+  /// Takes the arrays, which must outlive it; the average begins with their values.
   explicit Average(std::vector<Parameter<T>> parameters, double decay = 0.999)
       : parameters_(std::move(parameters)), decay_(decay) {
     for (const auto& each : parameters_) {

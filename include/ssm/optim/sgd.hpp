@@ -9,7 +9,7 @@ namespace ssm::optim {
 template <Real T>
 class Sgd {
  public:
-  /// Of arrays that must outlive it.
+  /// Takes the arrays to be optimised, which must outlive it.
   Sgd(std::vector<Parameter<T>> parameters, double learning_rate, double momentum = 0)
       : parameters_(std::move(parameters)), learning_rate_(learning_rate), momentum_(momentum) {
     for (const auto& each : parameters_) velocity_.emplace_back(static_cast<Index>(each.values.size()));

@@ -8,8 +8,8 @@
 
 namespace ssm::cost {
 
-/// What the planner knows of the machine: nanoseconds of each kind of inner loop, on one thread, in float. Only their
-/// ratios decide between modes.
+/// Constants of a machine that the planner uses: nanoseconds of each kind of inner loop, on one thread, in float. Only
+/// their ratios decide between modes.
 ///
 /// The defaults were measured by bench/calibrate.cpp on one core of an AMD EPYC with AVX-512, g++ 12, -O3
 /// -march=native; on another machine it prints another table, which may be handed to `plan`.
@@ -19,7 +19,7 @@ struct Table {
   double feature_step = 0.18;  ///< one feature of a recurrence, one step, on top of its modes
   double row_step = 3.7;       ///< one row of a dense transition matrix, one step, on top of its entries
   double dense_step = 0.027;   ///< one entry of a dense transition matrix, one step
-  double transform = 1.3;      ///< one point of Eigen's transform, there and back, for each doubling of its length
+  double transform = 1.3;      ///< one point of Eigen's transform, forward and inverse, for each doubling of its length
   double product = 0.024;      ///< one multiplication and addition of a matrix product
   double jump = 0.094;         ///< one entry of a state's jump over a block of time
 };

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-/// How a plan runs a layer: one class a mode, all behind one small interface.
+/// Runners of a plan: one class for each algorithm, all behind one small interface.
 namespace ssm::detail {
 
 /// A layer of H independent systems, one a feature: see Featurewise.
@@ -17,8 +17,9 @@ template <class L>
 concept FeaturewiseLayer = TimeInvariantSSMLayer<L> &&
     requires(const L layer, Index h, ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y,
              typename L::State state) {
-  { layer.engine().recur(h, u, y, state) }
-  noexcept;
+  // clang-format off
+  { layer.engine().recur(h, u, y, state) } noexcept;
+  // clang-format on
   layer.engine().kernel(h, h);
 };
 

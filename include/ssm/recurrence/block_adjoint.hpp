@@ -4,20 +4,20 @@
 
 namespace ssm::detail {
 
-/// What the modes of a group of features do backwards, a block of T steps at a time, once it is known what enters them
-/// (u; with a low-rank part also -s_k, see ModalTile) and the cotangents of what leaves them (dy; also those of
-/// s_(k+1)). With x_i = a^(i+1) X + B sum_(m <= i) a^(i-m) u_m, X the state before the block and M the conjugate of the
+/// Runs the modes of a group of features backwards, a block of T steps at a time. The inputs of the modes must be known
+/// (u; with a low-rank part also -s_k, see ModalTile), and the cotangents of their outputs (dy; also those of s_(k+1)).
+/// With x_i = a^(i+1) X + B sum_(m <= i) a^(i-m) u_m, X the state before the block and M the conjugate of the
 /// cotangent of the one after it,
 ///
 ///     U = sum a^(T-1-m) u_m,   D = sum a^i dy_i,   U' = dU/da,   E = d(a D)/da
 ///     X <- a^T X + B U,        M <- C a D + a^T M,   du_m = Re(M B a^(T-1-m)) + sum_(i >= m) k_(i-m) dy_i
 ///     dC = a D X + B K(a),     dB = M U + C K(a),    da = C E X + M (T a^(T-1) X + B U') + C B K'(a)
 ///
-/// the cotangents being the conjugates of these, and products with B and C sums over all that enters and leaves. What
-/// the steps of a block do to each other, k and K, is ModalLags'. A mode that meets no other costs six multiplications
-/// and four additions a step, and two multiplications more on the way there, with a table of its T powers; step by step
-/// it costs 27 multiplications. Powers are made in fp64 of the coefficients that `forward` runs with, a^T in delta
-/// form.
+/// The cotangents are the conjugates of these; products with B and C are sums over all inputs and outputs. ModalLags
+/// computes k and K, the part that stays within a block. Without a low-rank part a mode costs six multiplications and
+/// four additions a step, and two multiplications more in the forward sweep, with a table of its T powers; step by step
+/// it costs 27 multiplications. include/ssm/README.md derives the equations. Powers are made in fp64 of the
+/// coefficients that `forward` runs with, a^T in delta form.
 template <Real T, Index N, Real X, class Arch>
 class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
@@ -27,7 +27,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
   static constexpr Index steps = ModalLags<T, N, X, Arch>::steps;  // T
-  static constexpr Index together = 3, swept = 4;                  // modes that run at once: there and back; only there
+  static constexpr Index together = 3, swept = 4;                  // modes that run at once: both ways; only forward
   static constexpr Index reached = 4;                              // blocks whose du is made at once
 
  public:
@@ -124,7 +124,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
 
  private:
   static constexpr Index most = max_rank + 1;
-  /// What enters the modes, and leaves them: as many as the compiler knows of, or as there are.
+  /// Number of inputs of the modes, and of outputs: fixed at compile time, or 1 + R.
   template <Index Ways = most>
   Index ways() const noexcept {
     return Ways == most ? 1 + R_ : Ways;
@@ -136,10 +136,10 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     Index n = 0;
     for (; n + together <= M_; n += together) {
       meanwhile(n / together, M_ / together);
-      there_and_back<Ways, together>(lanes, n);
+      both_sweeps<Ways, together>(lanes, n);
     }
-    if (n + 2 == M_) there_and_back<Ways, 2>(lanes, n);
-    if (n + 1 == M_) there_and_back<Ways, 1>(lanes, n);
+    if (n + 2 == M_) both_sweeps<Ways, 2>(lanes, n);
+    if (n + 1 == M_) both_sweeps<Ways, 1>(lanes, n);
   }
 
   /// a^0 .. a^(T-1), then a^T, less one where it keeps.
@@ -175,31 +175,33 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     for (Index m = 0; m < Modes; ++m) store(all[std::size_t(m)].x, lanes.start + 2 * (n + m) * group);
   }
 
-  /// A few modes over a tile: the sums of all blocks, then the states from block to block, there and back, then du.
+  /// Runs a few modes over a tile: the sums of all blocks, the states forward from block to block, the cotangents
+  /// backward, then du.
   template <Index Ways, Index Modes>
-  void there_and_back(const Lanes& lanes, Index n) noexcept {
+  void both_sweeps(const Lanes& lanes, Index n) noexcept {
     const Index blocks = lanes.steps / steps;
     for (Index j = 0; j < blocks; ++j)
       for (Index way = 0; way < ways<Ways>(); ++way)
         sum_block<Modes>(lanes, n, j, way, block_sums<Ways>(lanes, 0, j) + way * way_rows * group,
                          block_rows<Ways>() * group);
-    pass_there<Ways, Modes>(lanes, n, blocks);
+    forward_sweep<Ways, Modes>(lanes, n, blocks);
     if (lanes.steps % steps > 0)
       for (Index m = 0; m < Modes; ++m) rest_backwards(lanes, n + m, load(block_sums<Ways>(lanes, m, blocks), x));
-    for (Index m = 0; m < Modes; ++m) pass_back<Ways>(lanes, n + m, m, blocks);
+    for (Index m = 0; m < Modes; ++m) backward_sweep<Ways>(lanes, n + m, m, blocks);
     if constexpr (Ways == 1) {
       Index j = 0;
       for (; j + reached <= blocks; j += reached) add_du<Modes, reached>(lanes, n, j);
       for (; j < blocks; ++j) add_du<Modes, 1>(lanes, n, j);
     }
   }
-  /// Rows of a block's sums: x, which becomes M B on the way back; then of each way in and out U, D, E, and V for U'.
+  /// Rows of a block's sums: x, which becomes M B in the backward sweep; then for each input and output U, D, E, and V
+  /// for U'.
   enum { x = 0, U = 2, D = 4, E = 6, V = 8, way_rows = 8 };
   template <Index Ways = most>
   Index block_rows() const noexcept {
     return 2 + ways<Ways>() * way_rows;
   }
-  /// Of block j, of mode m of those that run at once.
+  /// Returns the sums of block j, for mode m of those that run at once.
   template <Index Ways>
   X* block_sums(const Lanes& lanes, Index m, Index j) noexcept {
     return sums_.data() + (j * together + m) * block_rows<Ways>() * group + lanes.first;
@@ -246,7 +248,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   }
   /// x before each block, and after the last. Modes run side by side, since each waits for its own block before.
   template <Index Ways, Index Modes>
-  void pass_there(const Lanes& lanes, Index n, Index blocks) noexcept {
+  void forward_sweep(const Lanes& lanes, Index n, Index blocks) noexcept {
     struct Mode {
       Pair jump, B, state;
       typename Tile::Mask keep;
@@ -270,7 +272,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   /// M of a mode from block to block, and what the coefficients get of it.
   /// @tparam Ways   what enters and leaves, or the most there is
   template <Index Ways>
-  void pass_back(const Lanes& lanes, Index n, Index m, Index blocks) noexcept {
+  void backward_sweep(const Lanes& lanes, Index n, Index m, Index blocks) noexcept {
     const X *const table = powers(n) + lanes.first, *const from = coefficients(n) + lanes.first;
     const Pair a = load(table, 2), B = load(from, b), jump = load(table, 2 * steps);
     const auto kept = keep(n, lanes);
@@ -313,7 +315,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     }
     put(change, da);
   }
-  /// What later blocks send to the inputs of some blocks.
+  /// Adds to du of some blocks what comes from later blocks.
   template <Index Modes, Index Blocks>
   void add_du(const Lanes& lanes, Index n, Index first) noexcept {
     std::array<std::array<Pair, std::size_t(Modes)>, std::size_t(Blocks)> MB;

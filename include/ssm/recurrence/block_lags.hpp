@@ -4,14 +4,14 @@
 
 namespace ssm::detail {
 
-/// What the T steps of a block do to each other, which all modes have in common: the sums over modes, and over blocks,
-/// that remain once a block is entered with its state and left with its cotangent (see ModalBlocks).
+/// Computes how the T steps of a block act on each other: the sums over modes, and over blocks, that are left when the
+/// state at the block's beginning and the cotangent at its end are accounted for (see ModalBlocks).
 ///
 ///     k_i = sum over modes of Re(C B a^i),           y_m+i gets k_i u_m, du_m gets k_i dy_(m+i)
 ///     kappa_i = sum over m of dy_(m+i) u_m,          K(a) = sum over i of kappa_i a^i
 ///     dC gets B K(a),   dB gets C K(a),   da gets C B K'(a)
 ///
-/// With a low-rank part there is a kappa for all that leaves and all that enters. It is summed over blocks, tiles and
+/// With a low-rank part there is a kappa for every pair of an output and an input. It is summed over blocks, tiles and
 /// sequences, and turned into cotangents once.
 template <Real T, Index N, Real X, class Arch>
 class ModalLags : public ModalTile<T, N, X, Arch> {
@@ -94,7 +94,7 @@ class ModalLags : public ModalTile<T, N, X, Arch> {
   }
 
  private:
-  /// Of what leaves, and of what enters from this one on, `Ins`: four lags and four steps at a time, in registers.
+  /// Handles one output and `Ins` inputs from this one on: four lags and four steps at a time, in registers.
   template <bool Reach, Index Ins>
   void within(const Lanes& lanes, Index out, Index in) noexcept {
     constexpr Index some = 4;

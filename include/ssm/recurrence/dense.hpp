@@ -18,13 +18,9 @@ struct DenseCotangent {
   /// Zeros.
   DenseCotangent(Index features, Index states)
       : A_bar(features, states, states), B_bar(features, states), C(features, states), D(features) {}
-  /// Adds those of other sequences.
-  DenseCotangent& operator+=(const DenseCotangent& other) {
-    add(A_bar, other.A_bar);
-    add(B_bar, other.B_bar);
-    add(C, other.C);
-    add(D, other.D);
-    return *this;
+  /// Members that a sum over sequences adds up.
+  static constexpr auto arrays() noexcept {
+    return std::tuple{&DenseCotangent::A_bar, &DenseCotangent::B_bar, &DenseCotangent::C, &DenseCotangent::D};
   }
 };
 
@@ -109,7 +105,7 @@ class DenseRecurrence {
     }
   }
 
-  /// Steps of a tile on the way back.
+  /// Steps of a tile of the backward run.
   static Index tile(Index length) noexcept { return std::clamp<Index>(length, 1, 1024); }
   /// Runs backwards, in fp64; the states of one feature over a tile are kept. See Featurewise.
   void backwards(ConstSequence<T> u, std::span<const Array<X>> starts, ConstSequence<T> dy, DenseState<X>* dstate,

@@ -4,12 +4,13 @@
 
 namespace ssm::detail {
 
-/// What modes that a low-rank part joins do step by step, there and back: those of one group of features.
+/// Runs the modes of a group of features that a low-rank part couples, step by step, forward and backward.
 ///
 ///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1}
 ///     ds_k = -sum Re(conj(P_bar) lambda_k),    du_k += sum Re(conj(B_bar) lambda_k)
 ///
-/// It finds s and ds. With them the modes are apart, and what the coefficients get is ModalBlocks' to say. Sums over
+/// It finds s and ds. When these are known the modes are independent, and ModalBlocks computes the cotangents of the
+/// coefficients. Sums over
 /// modes run in parts that do not wait for each other.
 template <Real T, Index N, Real X, class Arch>
 class ModalSteps : public ModalTile<T, N, X, Arch> {

@@ -4,7 +4,7 @@
 #include "ssm/core/gemm.hpp"
 #include "ssm/core/sequence.hpp"
 #include "ssm/core/settle.hpp"
-#include "ssm/discretize/mode.hpp"
+#include "ssm/discretize/modal.hpp"
 #include "ssm/recurrence/state.hpp"
 #include "ssm/recurrence/step_work.hpp"
 
@@ -14,15 +14,23 @@
 
 namespace ssm::detail {
 
+/// Form of the direct term D of a MimoScan.
+enum class Direct {
+  vector,  ///< a number for each, inputs being as many as outputs
+  matrix   ///< a matrix
+};
+
 /// States before each tile of time of a run of MimoScan.
 template <Real X>
 struct MimoCheckpoints {
   Array<X> starts;  ///< real parts, imaginary parts     (tiles, 2 S)
 };
 
-/// The scan of one diagonal system of S modes with H inputs and H outputs: what S5 runs on.
+/// The scan of one diagonal system of S modes, with a number of inputs and one of outputs: what S5 runs on.
 ///
 ///     v_k = gain_k (B u)_k,   x_k = A_bar_k x_{k-1} + v_k,   y_k = Re(C x_k) + D u_k
+///
+/// D is a vector, of as many direct terms as there are inputs and outputs, or a matrix.
 ///
 /// A_bar_k and gain_k are functions of interval_k dt Lambda. Time is cut into tiles: B u of a tile is one real matrix
 /// product on stacked parts [Re B; Im B], the scan runs over it in place, C x is another product, [Re C, -Im C].
@@ -38,20 +46,19 @@ class MimoScan {
   static constexpr Index coefficients = 5;
 
   /// All modes 0; see `set`.
-  /// @param modes      S
-  /// @param features   H
-  /// @param method     ZeroOrderHold or Bilinear
-  template <ModalMethod Method>
-  MimoScan(Index modes, Index features, [[maybe_unused]] Method method)
-      : discretize_([](Complex<double> z) { return discretize_mode(Method{}, z); }),
-        step_vjp_([](Complex<double> Lambda, double dt, Complex<double> dA_bar, Complex<double> dgain) {
-          return discretize_mode_vjp(Method{}, Lambda, Complex<double>(1), dt, dA_bar, dgain);
-        }),
+  /// @param modes     S
+  /// @param inputs    numbers of an input
+  /// @param outputs   numbers of an output
+  /// @param direct    whether D is a vector (then inputs are as many as outputs) or a matrix
+  /// @param method    how every step is discretized
+  MimoScan(Index modes, Index inputs, Index outputs, Direct direct, ModalDiscretization method)
+      : method_(method),
         step_(coefficients, modes),
         time_(3, modes),
-        B_(features, 2 * modes),
-        C_(2 * modes, features),
-        D_(features) {}
+        direct_(direct),
+        B_(inputs, 2 * modes),
+        C_(2 * modes, outputs),
+        D_(inputs, direct == Direct::matrix ? outputs : 1) {}
 
   /// Sets the time step and the eigenvalue of mode s.
   /// @throws DomainError if dt is not positive and finite, or a coefficient of the step is not finite
@@ -71,19 +78,25 @@ class MimoScan {
     }
     reach_ = std::max(reach_, dt * std::abs(Lambda));
   }
-  /// Sets what joins mode s and feature h.
-  void set(Index s, Index h, Complex<T> B, Complex<T> C) {
-    const Index S = modes();
-    B_(h, s) = B.real();
-    B_(h, S + s) = B.imag();
-    C_(s, h) = C.real();
-    C_(S + s, h) = -C.imag();
+  /// Sets what leads from input i to mode s.
+  void set_input(Index s, Index i, Complex<T> B) {
+    B_(i, s) = B.real();
+    B_(i, modes() + s) = B.imag();
   }
-  /// Sets the direct term of feature h.
-  void set_direct(Index h, T D) { D_(h) = D; }
+  /// Sets what leads from mode s to output o.
+  void set_output(Index s, Index o, Complex<T> C) {
+    C_(s, o) = C.real();
+    C_(modes() + s, o) = -C.imag();
+  }
+  /// Sets a direct term: from input i to output o where D is a matrix, else of both, o being 0.
+  void set_direct(Index i, Index o, T D) { D_(i, o) = D; }
 
-  /// H
-  Index features() const noexcept { return D_.rows(); }
+  /// Numbers of an input.
+  Index inputs() const noexcept { return B_.rows(); }
+  /// Numbers of an output.
+  Index outputs() const noexcept { return C_.columns(); }
+  /// Form of D.
+  Direct direct() const noexcept { return direct_; }
   /// S
   Index modes() const noexcept { return step_.columns(); }
   /// The largest |dt Lambda|.
@@ -93,24 +106,32 @@ class MimoScan {
   /// Eigenvalue of mode s, in 1/s.
   Complex<double> Lambda(Index s) const noexcept { return {time_(1, s), time_(2, s)}; }
   /// Discretizes z = dt Lambda.
-  DiscreteMode<double> discretized(Complex<double> z) const { return discretize_(z); }
+  DiscreteMode<double> discretized(Complex<double> z) const { return discretize_mode(method_, z); }
   /// Derivatives of a mode's discretization, from those of A_bar and of gain dt, B being 1.
   ModeCotangent<double> step_vjp(Complex<double> Lambda, double dt, Complex<double> dA_bar,
                                  Complex<double> dgain) const {
-    return step_vjp_(Lambda, dt, dA_bar, dgain);
+    return discretize_mode_vjp(method_, Lambda, Complex<double>(1), dt, dA_bar, dgain);
   }
   /// Coefficients of the layer's own step.     (5, S)
   const X* step() const noexcept { return step_.data(); }
-  /// [Re B, Im B]       (H, 2 S)
+  /// [Re B, Im B]       (inputs, 2 S)
   const Array<T>& B() const noexcept { return B_; }
-  /// [Re C; -Im C]      (2 S, H)
+  /// [Re C; -Im C]      (2 S, outputs)
   const Array<T>& C() const noexcept { return C_; }
-  /// Direct terms.      (H)
+  /// Direct terms, (inputs); or the transpose of D, (inputs, outputs).
   const Array<T>& D() const noexcept { return D_; }
 
-  /// @throws ShapeError if the sizes disagree
+  /// @throws ShapeError if the sizes disagree, or D is a matrix and y is u's memory
   void check(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
-    require_same_shape<T>(u, y, features());
+    check_sizes(u, y, state);
+    if (direct_ == Direct::matrix && u.length() > 0 && y.data() == u.data())
+      throw ShapeError("memory of y: expected its own where D is a matrix, got that of u");
+  }
+  /// @throws ShapeError if the sizes disagree
+  void check_sizes(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
+    require_size("features of u", inputs(), u.features());
+    require_size("features of y", outputs(), y.features());
+    require_size("length of y (that of u is expected)", u.length(), y.length());
     require_shape("state", state.re, modes());
     require_shape("state", state.im, modes());
     require_shape("state's low digits", state.low_re, modes());
@@ -129,7 +150,7 @@ class MimoScan {
     /// Buffers for tiles of so many steps.
     Workspace(const MimoScan& scan, Index steps)
         : tile(steps, scan.modes()),
-          product(std::max(2 * scan.modes(), scan.features()), steps, std::max(2 * scan.modes(), scan.features())) {}
+          product(std::max(2 * scan.modes(), scan.outputs()), steps, std::max(2 * scan.modes(), scan.inputs())) {}
     /// Bytes held.
     Index bytes() const noexcept {
       return tile.states.size() * static_cast<Index>(sizeof(T)) + tile.own_step.size() * static_cast<Index>(sizeof(X)) +
@@ -153,8 +174,8 @@ class MimoScan {
   Index tiles_of(Index length) const noexcept { return (length + steps_of_tile(length) - 1) / steps_of_tile(length); }
   /// Returns how often a step runs each kind of inner loop.
   StepWork work_per_step() const noexcept {
-    const auto S = static_cast<double>(modes()), H = static_cast<double>(features());
-    return {.features = H / 16, .modes = S, .products = 4 * S * H};
+    const auto S = static_cast<double>(modes()), all = static_cast<double>(inputs() + outputs());
+    return {.features = all / 32, .modes = S, .products = 2 * S * all};
   }
   /// Writes a state as numbers: real parts, imaginary parts.      (2 S)
   void keep_state(const State& state, X* start) const noexcept {
@@ -184,8 +205,9 @@ class MimoScan {
   /// One time step, of `interval` times the layer's own if it is given; all inputs are read before an output is
   /// written.
   void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {
-    const Index S = modes(), H = features();
-    assert(static_cast<Index>(u_k.size()) == H && static_cast<Index>(y_k.size()) == H);
+    const Index S = modes(), H = outputs();
+    assert(static_cast<Index>(u_k.size()) == inputs() && static_cast<Index>(y_k.size()) == H);
+    assert(direct_ == Direct::vector || u_k.data() != y_k.data());
     assert(state.re.rows() == S && state.im.rows() == S);
     std::array<T, stack_modes> v_re, v_im;
     std::array<X, coefficients * stack_modes> own;
@@ -193,7 +215,7 @@ class MimoScan {
       const Index count = std::min(stack_modes, S - first);
       v_re.fill(0);
       v_im.fill(0);
-      for (Index h = 0; h < H; ++h) {
+      for (Index h = 0; h < inputs(); ++h) {
         const T input = u_k[static_cast<std::size_t>(h)];
         const T* const B = &B_(h, first);
         for (Index s = 0; s < count; ++s) {
@@ -206,10 +228,7 @@ class MimoScan {
                     v_re.data(), v_im.data(), state.re.data() + first, state.im.data() + first,
                     state.low_re.data() + first, state.low_im.data() + first);
     }
-    for (Index h = 0; h < H; ++h) {
-      auto& y = y_k[static_cast<std::size_t>(h)];
-      y = D_(h) * u_k[static_cast<std::size_t>(h)];
-    }
+    write_direct(u_k.data(), y_k.data());
     for (Index s = 0; s < S; ++s) {
       const T re = static_cast<T>(state.re(s)), im = static_cast<T>(state.im(s));
       const T* const C_re = &C_(s, 0);
@@ -222,7 +241,7 @@ class MimoScan {
   void make_step(double interval, Index first, Index count, X* result) const noexcept {
     for (Index i = 0; i < count; ++i) {
       const double dt = interval * time_(0, first + i);
-      const DiscreteMode<double> mode = discretize_(dt * Lambda(first + i));
+      const DiscreteMode<double> mode = discretized(dt * Lambda(first + i));
       const StepFactor factor(mode.Delta);
       result[i] = static_cast<X>(factor.change.real());
       result[count + i] = static_cast<X>(factor.change.imag());
@@ -269,25 +288,38 @@ class MimoScan {
     const Index S = modes(), count = u.length();
     T* const driven = work.tile.states.data();
     std::fill_n(driven, count * 2 * S, T(0));
-    work.product.add_product(2 * S, count, features(), {B_.data(), 2 * S}, {u.data(), u.stride()}, {driven, 2 * S});
+    work.product.add_product(2 * S, count, inputs(), {B_.data(), 2 * S}, {u.data(), u.stride()}, {driven, 2 * S});
+  }
+  void write_direct(const T* u_k, T* y_k) const noexcept {  // y_k = D u_k
+    const Index H = outputs();
+    if (direct_ == Direct::vector) {
+      for (Index h = 0; h < H; ++h) y_k[h] = D_(h) * u_k[h];
+      return;
+    }
+    std::fill_n(y_k, H, T(0));
+    for (Index i = 0; i < inputs(); ++i)
+      for (Index h = 0; h < H; ++h) y_k[h] += D_(i, h) * u_k[i];
   }
   void read_out(ConstSequence<T> u, Sequence<T> y, Workspace& work) const noexcept {  // y = states C^T + D u
-    const Index S = modes(), H = features();
-    for (Index k = 0; k < u.length(); ++k)
-      for (Index h = 0; h < H; ++h) y(k, h) = D_(h) * u(k, h);
+    const Index S = modes(), H = outputs();
+    if (direct_ == Direct::vector) {
+      for (Index k = 0; k < u.length(); ++k) write_direct(&u(k, 0), &y(k, 0));
+    } else {
+      for (Index k = 0; k < u.length(); ++k) std::fill_n(&y(k, 0), H, T(0));
+      work.product.add_product(H, u.length(), inputs(), {D_.data(), H}, {u.data(), u.stride()}, {y.data(), y.stride()});
+    }
     work.product.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.tile.states.data(), 2 * S},
                              {y.data(), y.stride()});
   }
 
-  DiscreteMode<double> (*discretize_)(Complex<double>);  // the method
-  // the same, back: (Lambda, dt) of a mode whose B is 1, from A_bar and gain dt
-  ModeCotangent<double> (*step_vjp_)(Complex<double>, double, Complex<double>, Complex<double>);
+  ModalDiscretization method_;
   Array<X> step_;       // (5, S): the layer's own step
   Array<double> time_;  // (3, S): dt, Re Lambda, Im Lambda
-  Array<T> B_;          // (H, 2 S): Re B, Im B
-  Array<T> C_;          // (2 S, H): [Re C; -Im C]
-  Array<T> D_;          // (H)
-  double reach_ = 0;    // the largest |dt Lambda|
+  Direct direct_;
+  Array<T> B_;        // (inputs, 2 S): Re B, Im B
+  Array<T> C_;        // (2 S, outputs): [Re C; -Im C]
+  Array<T> D_;        // (inputs), or D^T (inputs, outputs)
+  double reach_ = 0;  // the largest |dt Lambda|
 };
 
 }  // namespace ssm::detail

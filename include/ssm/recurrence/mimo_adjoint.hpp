@@ -13,23 +13,24 @@ namespace ssm::detail {
 ///     v_k = gain_k (B u)_k,   x_k = A_bar_k x_{k-1} + v_k,   A_bar_k = A_bar(z_k),   z_k = interval_k dt Lambda
 template <Real T>
 struct MimoCotangent {
-  Array<T> B;            ///< of [Re B, Im B]              (H, 2 S)
-  Array<T> C;            ///< of [Re C; -Im C]             (2 S, H)
-  Array<T> D;            ///< (H)
+  Array<T> B;            ///< of [Re B, Im B]              (inputs, 2 S)
+  Array<T> C;            ///< of [Re C; -Im C]             (2 S, outputs)
+  Array<T> D;            ///< of D or its transpose        (inputs) or (inputs, outputs)
   Array<double> Lambda;  ///< real parts, imaginary parts  (2, S)
   Array<double> dt;      ///< (S)
 
-  /// Zeros.
-  MimoCotangent(Index modes, Index features)
-      : B(features, 2 * modes), C(2 * modes, features), D(features), Lambda(2, modes), dt(modes) {}
-  /// Adds those of other sequences.
-  MimoCotangent& operator+=(const MimoCotangent& other) {
-    add(B, other.B);
-    add(C, other.C);
-    add(D, other.D);
-    add(Lambda, other.Lambda);
-    add(dt, other.dt);
-    return *this;
+  /// Zeros of the sizes of a scan.
+  template <Real X>
+  explicit MimoCotangent(const MimoScan<T, X>& scan)
+      : B(scan.inputs(), 2 * scan.modes()),
+        C(2 * scan.modes(), scan.outputs()),
+        D(scan.D().rows(), scan.D().columns()),
+        Lambda(2, scan.modes()),
+        dt(scan.modes()) {}
+  /// Members that a sum over sequences adds up.
+  static constexpr auto arrays() noexcept {
+    return std::tuple{&MimoCotangent::B, &MimoCotangent::C, &MimoCotangent::D, &MimoCotangent::Lambda,
+                      &MimoCotangent::dt};
   }
 };
 
@@ -37,7 +38,7 @@ struct MimoCotangent {
 ///
 ///     lambda_k = C^H dy_k + conj(A_bar_{k+1}) lambda_{k+1},    dv_k = conj(gain_k) lambda_k
 ///     dA_bar_k = lambda_k conj(x_{k-1}),                       dgain_k = lambda_k conj(v_k)
-///     du_k = Re(B^H dv_k) + D dy_k,    dB = sum dv_k u_k,      dC = sum dy_k conj(x_k)
+///     du_k = Re(B^H dv_k) + D^T dy_k,    dB = sum dv_k u_k,      dC = sum dy_k conj(x_k)
 ///
 /// Sums over features and over time are matrix products on stacked parts, as forwards.
 template <Real T, Real X>
@@ -76,11 +77,12 @@ class MimoAdjoint {
   /// See S5::forward_vjp.
   void operator()(const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                   std::span<T> dintervals, Cotangent& cotangent) {
-    scan_.check(u_, dy, dstate);
-    scan_.check(u_, du, dstate);
-    const Index S = scan_.modes(), H = scan_.features(), L = u_.length();
-    const Eigen::Map<const Rows> C(scan_.C().data(), 2 * S, H);
-    Eigen::Map<Rows> dB(cotangent.B.data(), H, 2 * S), dC(cotangent.C.data(), 2 * S, H);
+    scan_.check_sizes(u_, dy, dstate);
+    require_same_shape<T>(u_, du, scan_.inputs());
+    const Index S = scan_.modes(), inputs = scan_.inputs(), outputs = scan_.outputs(), L = u_.length();
+    const Eigen::Map<const Rows> C(scan_.C().data(), 2 * S, outputs), D(scan_.D().data(), inputs, scan_.D().columns());
+    Eigen::Map<Rows> dB(cotangent.B.data(), inputs, 2 * S), dC(cotangent.C.data(), 2 * S, outputs),
+        dD(cotangent.D.data(), inputs, cotangent.D.columns());
     Rows driven(steps_, 2 * S), lambda(steps_, 2 * S);
     Array<X> d(2, S), sums(step_sums, S);
     scan_.keep_state(dstate, d.data());
@@ -119,11 +121,15 @@ class MimoAdjoint {
       if (intervals_.empty()) add_steps(1, sums, cotangent);
       add_product(dB, u_tile.transpose(), lambda.topRows(count));
       add_product(du_tile, lambda.topRows(count), B().transpose());
-      for (Index k = 0; k < count; ++k) {
-        for (Index h = 0; h < H; ++h) {
-          cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
-          du_tile(k, h) += scan_.D()(h) * dy_tile(k, h);
-        }
+      if (scan_.direct() == Direct::matrix) {
+        add_product(dD, u_tile.transpose(), dy_tile);
+        add_product(du_tile, dy_tile, D.transpose());
+      } else {
+        for (Index k = 0; k < count; ++k)
+          for (Index h = 0; h < inputs; ++h) {
+            cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
+            du_tile(k, h) += scan_.D()(h) * dy_tile(k, h);
+          }
       }
     }
     dstate = State(S);
@@ -144,7 +150,7 @@ class MimoAdjoint {
   static Eigen::Map<Rows, 0, Stride> rows(Sequence<T> of) {
     return {of.data(), of.length(), of.features(), Stride(of.stride())};
   }
-  Eigen::Map<const Rows> B() const { return {scan_.B().data(), scan_.features(), 2 * scan_.modes()}; }
+  Eigen::Map<const Rows> B() const { return {scan_.B().data(), scan_.inputs(), 2 * scan_.modes()}; }
   Eigen::Map<Rows> states(Index count) { return {tile_.states.data(), count, 2 * scan_.modes()}; }
   const T* intervals_of(Index tile) const noexcept {
     return intervals_.empty() ? nullptr : intervals_.data() + tile * steps_;
@@ -153,8 +159,8 @@ class MimoAdjoint {
   /// Rows of sums over steps of one length: of lambda conj(x_{k-1}), of lambda conj(B u); real and imaginary parts.
   static constexpr Index step_sums = 4;
 
-  /// What the sums, which become 0, say of Lambda and dt; returns the cotangent of the interval that the steps had in
-  /// common.
+  /// Adds the cotangents of Lambda and dt that the sums stand for, and sets the sums to 0. Returns the cotangent of
+  /// the interval that the summed steps have in common.
   double add_steps(double interval, Array<X>& sums, Cotangent& cotangent) const {
     double dinterval = 0;
     for (Index s = 0; s < scan_.modes(); ++s) {

@@ -136,8 +136,8 @@ class ModalRecurrence {
 
   Index rank() const noexcept { return rank_; }
   Index modes() const noexcept { return modes_of(states()); }
-  /// Number of rows of a mode's coefficients, as the way back reads them: change, B_bar, C, then P_bar and Q_bar for
-  /// each rank; real and imaginary parts.
+  /// Number of rows of a mode's coefficients, as the backward run reads them: change, B_bar, C, then P_bar and Q_bar
+  /// for each rank; real and imaginary parts.
   Index rows() const noexcept { return fixed_rows + 4 * rank_; }
   /// Coefficients of a group of features, (M, rows, lanes).
   const X* coefficients(Index which) const noexcept { return &coefficients_(which, 0, 0); }
@@ -206,7 +206,7 @@ class ModalRecurrence {
   }
 
  private:
-  // rows of a mode for the way back, then p_re p_im q_re q_im for each rank
+  // rows of a mode for the backward run, then p_re p_im q_re q_im for each rank
   enum Coefficient : Index { change_re, change_im, b_re, b_im, c_re, c_im, fixed_rows };
   // rows of a mode in every step: f, C B_bar, then P_bar / B_bar and Q_bar B_bar for each rank
   enum Running : Index { f_re, f_im, out_re, out_im, first_rank };

@@ -13,12 +13,9 @@ struct ModalCotangent {
   Array<double> D;             ///< of D                                (groups, lanes)
   Array<double> kappa;         ///< see ModalLags                        (groups, (1 + R)^2 T, lanes)
 
-  /// Adds the cotangent of other sequences.
-  ModalCotangent& operator+=(const ModalCotangent& other) {
-    add(coefficients, other.coefficients);
-    add(D, other.D);
-    add(kappa, other.kappa);
-    return *this;
+  /// Members that a sum over sequences adds up.
+  static constexpr auto arrays() noexcept {
+    return std::tuple{&ModalCotangent::coefficients, &ModalCotangent::D, &ModalCotangent::kappa};
   }
 };
 
@@ -159,7 +156,7 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
       for (Index h = count; h < group; ++h) lanes[h] = 0;
     }
   }
-  /// What D does, and du's beginning.
+  /// Begins du with D dy, and adds the cotangent of D.
   void direct(Index which, Index steps, ModalCotangent& cotangent) noexcept {
     std::array<X, std::size_t(group)> sums;
     for (Index lane = 0; lane < group; lane += pack) {

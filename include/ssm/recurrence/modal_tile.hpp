@@ -4,8 +4,8 @@
 
 namespace ssm::detail {
 
-/// What the ways back of a ModalRecurrence have in common: complex numbers in lanes, the coefficients of a group of
-/// features, and a tile of time of it.
+/// Common base of the backward runs of a ModalRecurrence: complex numbers in lanes, the coefficients of a group of
+/// features, and one tile of time.
 template <Real T, Index N, Real X, class Arch>
 class ModalTile {
  public:
@@ -23,9 +23,9 @@ class ModalTile {
       return {lane,          steps,       start + lane, u + lane,  dy + lane, du + lane,
               lambda + lane, sums + lane, s + lane,     ds + lane, next_rank};
     }
-    /// What enters all modes: u, then -s of each rank.     (steps)
+    /// Inputs of all modes: u, then -s of each rank.     (steps)
     X* in(Index which) const noexcept { return which == 0 ? u : s + (which - 1) * next_rank; }
-    /// Cotangents of what leaves them: dy, then that of the next s of each rank.     (steps)
+    /// Cotangents of their outputs: dy, then that of the next s of each rank.     (steps)
     X* out(Index which) const noexcept { return which == 0 ? dy : ds + (which - 1) * next_rank; }
   };
 

@@ -67,7 +67,7 @@ struct ModalTurn {
     if (std::abs(Delta.imag()) * static_cast<double>(block) > 2 && std::norm(A) > least * least) {
       turn.of_moving = divided(of_f, A);
       turn.of_held += turn.of_moving;
-    } else if (D != 0.0) {
+    } else if (std::norm(D) > std::numeric_limits<double>::min()) {  // a mode slower than that does not move at all
       turn.of_moving = divided(of_f, D);
     }
     return turn;

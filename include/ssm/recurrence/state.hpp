@@ -92,7 +92,7 @@ class ModalState {
     X* moving;             ///< d, (A_bar - 1) X                         (M, 4, lanes)
     X* held;               ///< X                                        (M, 2, lanes)
     X* units;              ///< (M, 2, lanes)
-    X* heads;              ///< what X gives to y and s; then s itself   (1 + 2 R, lanes)
+    X* heads;              ///< contributions of X to y and to s; then s itself   (1 + 2 R, lanes)
     Index* phase;          ///< steps since the block began
     std::uint64_t* owner;  ///< the recurrence whose units these are; 0: none's
   };
@@ -184,7 +184,7 @@ namespace detail {
 struct StateHead {
   static constexpr std::size_t letters = 16;
   std::array<char, 8> mark{'s', 's', 'm', ' ', 's', 't', '0', '2'};
-  std::array<char, letters> called{};  ///< what the state is
+  std::array<char, letters> called{};  ///< name of the kind of state
   std::uint64_t shape = 0;             ///< checksum of the parts' sizes
   std::uint64_t numbers = 0;           ///< checksum of the numbers
 

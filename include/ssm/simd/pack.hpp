@@ -44,7 +44,7 @@ class Pack {
  public:
   /// Scalar type of inputs and outputs.
   using Scalar = T;
-  /// How many.
+  /// Numbers in a pack.
   static constexpr Index size = static_cast<Index>(Batch::size);
 
   Pack() = default;
@@ -126,7 +126,7 @@ class Pack {
 template <std::floating_point T>
 class Pack<T, scalar> {
  public:
-  /// Of the number.
+  /// Scalar type of the number.
   using Scalar = T;
   /// 1
   static constexpr Index size = 1;
@@ -166,7 +166,7 @@ class Pack<T, scalar> {
   class Mask {
    public:
     Mask() = default;
-    /// Whether bit 0 is set.
+    /// Is set where bit 0 is.
     explicit Mask(std::uint32_t bits) noexcept : set_((bits & 1) != 0) {}
 
    private:
@@ -181,7 +181,7 @@ class Pack<T, scalar> {
 };
 
 /// Bytes of a group of lanes: the same for every instruction set, a whole number of packs of each, and a cache line.
-/// What is laid out in groups may so cross between translation units compiled for different processors.
+/// Memory that is laid out in groups may therefore cross between translation units compiled for different processors.
 inline constexpr Index group_bytes = 64;
 
 /// Numbers in a group of lanes.

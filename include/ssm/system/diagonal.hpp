@@ -7,7 +7,7 @@ namespace ssm {
 /// Number of modes that stand for N real states: of each conjugate pair one; an odd N has one real mode, at the front.
 constexpr Index modes_of(Index states) noexcept { return (states + 1) / 2; }
 
-/// How often mode n counts in a sum over all N states: twice, for itself and its conjugate; the real one once.
+/// Weight of mode n in a sum over all N states: 2, for itself and its conjugate; 1 for the real one.
 constexpr Index multiplicity(Index n, Index states) noexcept { return n == 0 && states % 2 == 1 ? 1 : 2; }
 
 /// A system whose transition matrix is diagonal; of its conjugate pairs one mode each is kept, M = (N+1)/2.

@@ -18,7 +18,7 @@ struct TrainingError : Error {
   using Error::Error;
 };
 
-/// How to train.
+/// Options of a training.
 struct Options {
   Index epochs = 20;                                  ///< passes over all examples
   Index batch = 32;                                   ///< sequences of a step
@@ -28,7 +28,7 @@ struct Options {
   double warmup = 1;                                  ///< epochs of rising rate; a cosine to 0 over the rest
   double clip = 1;                                    ///< largest norm of a step's gradient
   double ema_decay = 0;                   ///< decay of the exponential moving average of the weights; 0: none
-  std::uint64_t seed = 1;                 ///< of shuffling, augmentation and dropout
+  std::uint64_t seed = 1;                 ///< seed of shuffling, augmentation and dropout
   std::vector<std::string> frozen = {};   ///< see optim::AdamWOptions
   std::filesystem::path checkpoint = {};  ///< written after every epoch and when stopped; empty: none
 
@@ -60,14 +60,14 @@ struct Epoch {
   double loss;      ///< mean over its examples, while the weights changed
   double accuracy;  ///< share of right answers, likewise
   double seconds;   ///< since training began, stops not counted
-  double test;      ///< what the caller measured after it; NaN if nothing
+  double test;      ///< result of `evaluate` after it; NaN without one
 };
 
 /// Where a training is.
 struct Progress {
   Index epoch;                ///< from 0
-  Index step;                 ///< of the epoch, from 1
-  Index steps;                ///< of an epoch
+  Index step;                 ///< number within the epoch, from 1
+  Index steps;                ///< steps in an epoch
   double loss;                ///< mean over the epoch so far
   double accuracy;            ///< likewise
   double samples_per_second;  ///< since this run began
