@@ -1,0 +1,84 @@
+// Every line of C++ that README.md and include/ssm/README.md show, in a place where it compiles; snippets.cmake looks for each.
+// Beside: lines that must not compile are shown in a comment.
+#include <ssm/io/model.hpp>
+// clang-format off
+#include <ssm/ssm.hpp>   // everything but FFTW's transforms, files and training
+// clang-format on
+#include <ssm/train/trainer.hpp>
+
+#include <iostream>
+
+void initial_values(ssm::Random& random, const ssm::S4Shape& shape, const ssm::S4DParameters<float>& diagonal,
+                    const ssm::S4Parameters<float>& low_rank) {
+  // clang-format off
+ssm::initial<ssm::S4<float>>(ssm::hippo::LegT{}, {.features = 128, .states = 64}, random);             // LegS LegT LagT Fourier
+ssm::initial<ssm::S4<float>>(ssm::diagonal::RandomLowRank<ssm::diagonal::Linear>{}, shape, random);    // of random phase
+ssm::initial<ssm::S4D<float>>(ssm::diagonal::Inverse{}, {.features = 128, .copies = 2}, random);       // Linear Unstructured, hippo::LegS ..
+ssm::initial<ssm::S5<double>>(ssm::hippo::LegS{}, {.features = 128, .states = 256, .blocks = 8}, random);
+  {
+    const auto& parameters = diagonal;
+ssm::S4D<float, 64> fixed(parameters);                          // N known at compile time
+ssm::S4D<float, ssm::dynamic, double> wide(parameters);         // a state wider than the data
+ssm::S4D<float> trapezoid(parameters, ssm::Bilinear{});         // a discretization: kept in its parameters, its file, its print
+std::cout << trapezoid;                                         // S4D: 128 features, 64 states, bilinear, rate 1
+  }
+  const auto& parameters = low_rank;
+ssm::S4<float> half(parameters, {.rate = 2});                   // fed at half the rate that it was trained at
+ssm::LSSL<double> oracle(ssm::dense(parameters));               // the same system, dense
+// ssm::S4<float> wrong(parameters, ssm::ZeroOrderHold{});         // does not compile: there is no structured form
+}
+
+void run_layers(const ssm::S4D<float>& layer, const ssm::S5<float>& s5, ssm::ConstSequence<float> u, ssm::Sequence<float> y,
+                std::span<const float> u_k, std::span<float> y_k, std::span<const float> intervals,
+                std::span<std::byte> bytes, ssm::ThreadPool& threads) {
+  const auto &forward_layer = layer, &backward_layer = layer;
+  {
+    auto state = layer.initial_state();
+layer.forward(u, y, state);                                     // a sequence (length, features); leaves the state behind it
+layer.forward(u, y, state, ssm::algorithm::convolution{});      // the caller's choice of algorithm
+layer.step(u_k, y_k, state);                                    // one sample: noexcept, allocates nothing
+auto before = state;                                            // a state is a value: keep it, go back to it
+ssm::save(state, bytes);                                        // or as bytes, and ssm::restore: refuses another layer's
+ssm::Bidirectional(forward_layer, backward_layer).forward(u, y);  // whole sequences: has no step
+  }
+  auto state = s5.initial_state();
+s5.forward(u, y, state, ssm::algorithm::scan{.executor = threads}); // the caller's threads: ssm::ThreadPool threads(2)
+s5.forward(u, intervals, y, state);                             // a time step of its own for every sample
+}
+
+void own_system(const ssm::Matrix<double>& A, const ssm::Matrix<double>& B, const ssm::Matrix<double>& C,
+                const ssm::Matrix<double>& D, double dt) {
+  const auto &A_bar = A, &B_bar = B;
+ssm::S4D<float> own(ssm::from_continuous<ssm::S4D<float>>({A, B, C, D}, dt));             // S4, S4D, S5, LSSL; dt in seconds
+ssm::RectangularS5<float> filter(ssm::from_discrete<ssm::RectangularS5<float>>({A_bar, B_bar, C, D}, dt));  // any inputs, outputs
+ssm::StateSpace<float> plant({A, B, C, D}, dt, ssm::ZeroOrderHold{});                     // dense, any inputs and outputs
+ssm::of_previous_state({A_bar, B_bar, C, D});                                             // as scipy and MATLAB mean it: their y_k
+}
+
+void plan(const ssm::S4D<float>& layer, ssm::ConstBatch<float> u, ssm::Batch<float> y, std::span<ssm::S4D<float>::State> states,
+          ssm::ThreadPool& threads) {
+auto run = ssm::plan(layer, {.length = 16384, .batch = 8, .executor = threads});
+std::cout << run.explain();   // convolution (FFT of 32768 points): 4.2 MB held; estimated 11.6 ms a run on one thread; the ..
+run(u, y, states);            // allocates nothing; the same bits for every number of threads
+}
+
+void learn(ssm::Random& random, ssm::ThreadPool& threads, ssm::Index examples) {
+  const auto loss = [](ssm::Index, ssm::ConstSequence<float> answer, ssm::Sequence<float> danswer, double weight) {
+    return ssm::train::LossResult{ssm::nn::cross_entropy<float>(answer.row(0), 0, danswer.row(0), weight), 0.0};
+  };
+using Model = ssm::nn::Stack<ssm::S4D<float>>;
+Model model(ssm::diagonal::Linear{}, {.inputs = 1, .features = 64, .layers = 4, .outputs = 10}, random);
+ssm::train::Trainer<ssm::S4D<float>> trainer(model, {.epochs = 20, .checkpoint = "checkpoint.safetensors"}, threads);
+trainer.resume();                                     // where it was stopped or killed, to the bit
+  {
+    const auto sample = [](ssm::Index, ssm::Random&) { return ssm::train::Sample<float>{{0.0F}}; };
+trainer.run(examples, sample, loss);                  // sample(i, random): a sequence; loss(i, answer, danswer, weight): its loss
+  }
+  const float sample = 0;
+ssm::io::save("digits.safetensors", model);
+const auto digits = ssm::io::load<Model>("digits.safetensors", {.rate = 2});  // strict, tries itself, or throws
+auto hearing = digits.stream();                       // sample by sample, allocates nothing
+auto logits = hearing.step({&sample, 1});
+  static_cast<void>(logits);
+  // clang-format on
+}
