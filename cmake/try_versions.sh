@@ -44,7 +44,7 @@ with_versions="-DEigen3_DIR=$place/cmake -DXSIMD_INCLUDE_DIR=$place/pythran"
 cmake -S . -B "$place/build" $with_versions -DSSM_BUILD_TESTS=OFF -DSSM_BUILD_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$place/prefix"
 cmake --build "$place/build" --target hello
 grep -q "Eigen3_DIR:.*=$place" "$place/build/CMakeCache.txt" || stop "expected Eigen $version to be found, another one was"
-cmake -DREADME=README.md -DSOURCE=examples/hello.cpp -DPROGRAM="$place/build/examples/hello" -P tests/examples/hello.cmake
+cmake -DREADME=README.md -DSOURCE=examples/basics/hello.cpp -DPROGRAM="$place/build/examples/hello" -P tests/examples/hello.cmake
 cmake --install "$place/build" >/dev/null
 cmake -S tests/house/consumer -B "$place/consumer" $with_versions -DWAY=find_package -DWITH_FFTW=OFF \
   -DCMAKE_PREFIX_PATH="$place/prefix"

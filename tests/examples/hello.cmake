@@ -1,4 +1,4 @@
-# The README shows examples/hello.cpp as it is, and its output.
+# The README shows examples/basics/hello.cpp as it is, and its output.
 file(READ ${README} readme)
 file(READ ${SOURCE} source)
 execute_process(COMMAND ${PROGRAM} OUTPUT_VARIABLE output COMMAND_ERROR_IS_FATAL ANY)

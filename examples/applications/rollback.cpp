@@ -23,7 +23,7 @@ float sample(Index k) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  CLI::App app("A stream with late packets, snapshots and rollback", "stream");
+  CLI::App app("A stream with late packets, snapshots and rollback", "rollback");
   std::string out;
   std::uint64_t seed = 2;
   example::add_out(app, out);
@@ -74,14 +74,14 @@ int main(int count, char** arguments) {
       lost.push_back(static_cast<double>(heard[static_cast<std::size_t>(k)]));
       whole.push_back(static_cast<double>(without_loss[static_cast<std::size_t>(k)]));
     }
-    example::write_file(std::filesystem::path(out) / "stream.tsv",
+    example::write_file(std::filesystem::path(out) / "rollback.tsv",
                         example::table({"sample", "input", "without loss", "heard"}, {time, input, whole, lost}));
     const auto mark = [](Index p, const std::string& what, const std::string& height) {
       return "set arrow from first " + std::to_string(p * packet) + ", graph 0 to first " + std::to_string(p * packet) +
              ", graph 1 nohead dt 2 lc rgb '#555555'\nset label '" + what + "' at first " +
              std::to_string(p * packet + 8) + ", graph " + height + "\n";
     };
-    example::draw(out, "stream",
+    example::draw(out, "rollback",
                   "set xlabel 'sample'\nset title 'A late packet, silence in its place, and the rollback'\n" +
                       mark(late, "missing", "0.02") + mark(late + 1, "silence taken", "0.05") +
                       mark(late + delay, "arrived: rolled back", "0.08") + "plot " +

@@ -50,12 +50,13 @@ int main(int count, char** arguments) {
   return example::run(app, count, arguments, [&] {
     example::make_folder(out);
     Random random(seed);
-    const ModalShape shape{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
+    const S4Shape shape{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
+    const S4DShape modal{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
     const auto s4 = [&](const std::string& name, auto measure) {
       return respond("S4, " + name, S4<double>(initial<S4<double>>(measure, shape, random)), length);
     };
     const auto s4d = [&](const std::string& name, auto diagonal) {
-      return respond("S4D, " + name, S4D<double>(initial<S4D<double>>(diagonal, shape, random)), length);
+      return respond("S4D, " + name, S4D<double>(initial<S4D<double>>(diagonal, modal, random)), length);
     };
     const LSSLShape lssl{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
     const S5Shape s5{.features = 1, .states = N / 2 * 2, .dt_min = dt, .dt_max = dt};

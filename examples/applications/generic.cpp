@@ -49,11 +49,12 @@ void describe(const std::string& name, const Layer& layer) {
 
 int main() {
   Random random(1);
-  const ModalShape shape{.features = 4, .states = 32};
+  const S4Shape shape{.features = 4, .states = 32};
+  const S4DShape diagonal_shape{.features = 4, .states = 32};
   std::cout << "layer            features  energy after 200 steps   step against forward\n";
   describe("S4", S4<float>(initial<S4<float>>(hippo::LegS{}, shape, random)));
-  describe("S4D", S4D<float>(initial<S4D<float>>(diagonal::Inverse{}, shape, random)));
-  describe("S4D, N = 32", S4D<float, 32>(initial<S4D<float>>(diagonal::Linear{}, shape, random)));
+  describe("S4D", S4D<float>(initial<S4D<float>>(diagonal::Inverse{}, diagonal_shape, random)));
+  describe("S4D, N = 32", S4D<float, 32>(initial<S4D<float>>(diagonal::Linear{}, diagonal_shape, random)));
   describe("LSSL", LSSL<float>(initial<LSSL<float>>(hippo::LegS{}, {.features = 4, .states = 32}, random)));
   describe("S5", S5<float>(initial<S5<float>>(hippo::LegS{}, {.features = 4, .states = 32, .blocks = 2}, random)));
   describe("moving average", example::MovingAverage<float>({0.5F, 0.1F, 0.01F, 0.001F}));
