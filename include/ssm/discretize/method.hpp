@@ -13,6 +13,7 @@ namespace ssm {
 struct Bilinear {
   /// Name in files and in print.
   static constexpr const char* name = "bilinear";
+  /// By value.
   friend bool operator==(Bilinear, Bilinear) = default;
 };
 
@@ -20,6 +21,7 @@ struct Bilinear {
 struct ZeroOrderHold {
   /// Name in files and in print.
   static constexpr const char* name = "zero-order hold";
+  /// By value.
   friend bool operator==(ZeroOrderHold, ZeroOrderHold) = default;
 };
 
@@ -27,6 +29,7 @@ struct ZeroOrderHold {
 struct ForwardEuler {
   /// Name in files and in print.
   static constexpr const char* name = "forward Euler";
+  /// By value.
   friend bool operator==(ForwardEuler, ForwardEuler) = default;
 };
 
@@ -34,6 +37,7 @@ struct ForwardEuler {
 struct BackwardEuler {
   /// Name in files and in print.
   static constexpr const char* name = "backward Euler";
+  /// By value.
   friend bool operator==(BackwardEuler, BackwardEuler) = default;
 };
 
@@ -43,6 +47,7 @@ struct GeneralizedBilinear {
   /// Name in files and in print, before alpha.
   static constexpr const char* name = "generalized bilinear";
   double alpha;  ///< 0 .. 1
+  /// By value.
   friend bool operator==(GeneralizedBilinear, GeneralizedBilinear) = default;
 };
 
