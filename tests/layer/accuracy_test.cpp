@@ -10,7 +10,7 @@ using namespace ssm;
 
 namespace {
 
-constexpr Index length = 16'384, inputs = 5;
+constexpr Index run_length = 16'384, input_kinds = 5;
 const std::vector<double> all_dt{1e-3, 3e-3, 1e-2, 1e-1};
 
 /// Noise, a constant, a ramp, a slow sine, an impulse: by column, again and again.
@@ -21,8 +21,8 @@ laws::Rows<T> every_input(Index L, Index features) {
   for (Index k = 0; k < L; ++k)
     for (Index h = 0; h < features; ++h) {
       const double time = double(k) / double(L);
-      const double values[inputs] = {random.normal(), 1, time, std::sin(18.85 * time), k == 0 ? 1.0 : 0.0};
-      u(k, h) = static_cast<T>(values[h % inputs]);
+      const double values[input_kinds] = {random.normal(), 1, time, std::sin(18.85 * time), k == 0 ? 1.0 : 0.0};
+      u(k, h) = static_cast<T>(values[h % input_kinds]);
     }
   return u;
 }
@@ -117,7 +117,7 @@ void check_ways(const Layer& layer, const laws::Rows<typename Layer::Scalar>& u,
     CHECK(stepped == state);
   }
   for (Index h = 0; h < u.cols(); ++h) {
-    CAPTURE(h % inputs, expected[std::size_t(h)].peak, expected[std::size_t(h)].terms);
+    CAPTURE(h % input_kinds, expected[std::size_t(h)].peak, expected[std::size_t(h)].terms);
     CHECK(error(whole, h, expected[std::size_t(h)]) <= allowed);
     CHECK(error(pieces, h, expected[std::size_t(h)]) <= allowed);
     CHECK(error(steps, h, expected[std::size_t(h)]) <= allowed);
@@ -130,7 +130,7 @@ void check_modal(Method method, Init init, Index states, double allowed) {
   for (const double dt : all_dt) {
     const Index H = sizeof(T) == 4 ? 15 : 5;
     const auto parameters = drawn<Layer>(init, H, states, dt);
-    const auto u = every_input<T>(length, H);
+    const auto u = every_input<T>(run_length, H);
     std::vector<Exact> expected;
     for (Index h = 0; h < H; ++h) {
       const double own_dt = std::exp(double(parameters.log_dt(h)));
@@ -157,7 +157,7 @@ TEST_CASE("S4D keeps its error for every initial value, dt and input, and to the
 }
 
 TEST_CASE("S4D's modes that hardly decay keep the floor of 2 eps sqrt(L)", "[layer][accuracy]") {
-  const double floor = 2 * std::numeric_limits<float>::epsilon() * std::sqrt(double(length));
+  const double floor = 2 * std::numeric_limits<float>::epsilon() * std::sqrt(double(run_length));
   check_modal<double, S4D<float>>(ZeroOrderHold{}, hippo::Fourier{}, 32, floor);
 }
 
@@ -180,7 +180,7 @@ TEST_CASE("LSSL keeps its error for every dt and input, and to the bit in pieces
   for (const double dt : all_dt) {
     const auto check = [&](auto measure) {
       const auto parameters = drawn<LSSL<float>>(measure, 5, 16, dt);
-      const auto u = every_input<float>(length, 5);
+      const auto u = every_input<float>(run_length, 5);
       std::vector<Exact> expected;
       for (Index h = 0; h < 5; ++h)
         expected.push_back(exact(discretize(Bilinear{}, parameters.system(h), std::exp(double(parameters.log_dt(h)))),
@@ -195,18 +195,18 @@ TEST_CASE("LSSL keeps its error for every dt and input, and to the bit in pieces
 
 TEST_CASE("S5 keeps its error for every dt and input, in pieces and step by step", "[layer][accuracy]") {
   for (const double dt : all_dt)
-    for (Index kind = 0; kind < inputs; ++kind) {
+    for (Index kind = 0; kind < input_kinds; ++kind) {
       const Index H = 3;
       const auto parameters = drawn<S5<float>>(hippo::LegS{}, H, 64, dt);
-      laws::Rows<float> u(length, H);
-      const auto all = every_input<float>(length, inputs);
+      laws::Rows<float> u(run_length, H);
+      const auto all = every_input<float>(run_length, input_kinds);
       for (Index h = 0; h < H; ++h) u.col(h) = float(h + 1) * all.col(kind);
       std::vector<Exact> expected(static_cast<std::size_t>(H));
       std::vector<Complex<double>> x(static_cast<std::size_t>(parameters.modes()));
       std::vector<DiscreteMode<double>> modes;
       for (Index s = 0; s < parameters.modes(); ++s)
         modes.push_back(discretize_mode(ZeroOrderHold{}, Complex<double>(parameters.dt(s) * parameters.Lambda(s))));
-      for (Index k = 0; k < length; ++k) {
+      for (Index k = 0; k < run_length; ++k) {
         std::vector<double> y(3), terms(3);
         for (Index h = 0; h < H; ++h)
           terms[std::size_t(h)] = std::abs(y[std::size_t(h)] = double(parameters.D(h) * u(k, h)));

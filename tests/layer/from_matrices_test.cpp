@@ -210,7 +210,8 @@ TEST_CASE("an integrator adds up", "[layer]") {
 
 TEST_CASE("a rectangular S5 steps, runs in pieces and in threads as it runs as a whole", "[layer]") {
   Random random(5);
-  for (const auto& [inputs, outputs] : {std::pair<Index, Index>{3, 2}, {1, 4}, {5, 5}, {20, 3}}) {
+  for (const auto& sizes : {std::pair<Index, Index>{3, 2}, {1, 4}, {5, 5}, {20, 3}}) {
+    const Index inputs = sizes.first, outputs = sizes.second;
     CAPTURE(inputs, outputs);
     const RectangularS5<double> layer(
         from_continuous<RectangularS5<double>>(decaying(6, inputs, outputs, random), 0.1));
@@ -249,7 +250,8 @@ TEST_CASE("a rectangular S5 steps, runs in pieces and in threads as it runs as a
 
 TEST_CASE("gradients of a rectangular S5 are those of differences", "[layer]") {
   Random random(6);
-  for (const auto& [inputs, outputs] : {std::pair<Index, Index>{3, 2}, {2, 4}, {2, 2}}) {
+  for (const auto& sizes : {std::pair<Index, Index>{3, 2}, {2, 4}, {2, 2}}) {
+    const Index inputs = sizes.first, outputs = sizes.second;
     CAPTURE(inputs, outputs);
     const Index L = 12;
     auto parameters = from_continuous<RectangularS5<double>>(decaying(5, inputs, outputs, random), 0.1);
