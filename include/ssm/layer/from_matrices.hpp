@@ -66,11 +66,12 @@ Parameters featurewise_parameters(std::span<const Matrices> systems, double dt, 
                                   Modes modes) {
   check_features(systems);
   require_positive("dt", dt);
-  const DiagonalSystem<double> first = modes(systems.front());
-  Parameters parameters = sized(std::ssize(systems), first.states);
+  Parameters parameters;
   for (Index h = 0; h < std::ssize(systems); ++h) {
     const Matrices& own = systems[static_cast<std::size_t>(h)];
-    store_feature(h, modes(own), own, dt, parameters);
+    const DiagonalSystem<double> system = modes(own);
+    if (h == 0) parameters = sized(std::ssize(systems), system.states);
+    store_feature(h, system, own, dt, parameters);
   }
   return parameters;
 }
