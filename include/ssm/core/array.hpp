@@ -74,7 +74,7 @@ class Array {
     return {data() + row * row_size(), static_cast<std::size_t>(row_size())};
   }
 
-  /// By value.
+  /// Compares by value.
   friend bool operator==(const Array&, const Array&) = default;
 
  private:

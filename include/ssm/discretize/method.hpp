@@ -13,7 +13,7 @@ namespace ssm {
 struct Bilinear {
   /// Name in files and in print.
   static constexpr const char* name = "bilinear";
-  /// By value.
+  /// Compares by value.
   friend bool operator==(Bilinear, Bilinear) = default;
 };
 
@@ -21,7 +21,7 @@ struct Bilinear {
 struct ZeroOrderHold {
   /// Name in files and in print.
   static constexpr const char* name = "zero-order hold";
-  /// By value.
+  /// Compares by value.
   friend bool operator==(ZeroOrderHold, ZeroOrderHold) = default;
 };
 
@@ -29,7 +29,7 @@ struct ZeroOrderHold {
 struct ForwardEuler {
   /// Name in files and in print.
   static constexpr const char* name = "forward Euler";
-  /// By value.
+  /// Compares by value.
   friend bool operator==(ForwardEuler, ForwardEuler) = default;
 };
 
@@ -37,7 +37,7 @@ struct ForwardEuler {
 struct BackwardEuler {
   /// Name in files and in print.
   static constexpr const char* name = "backward Euler";
-  /// By value.
+  /// Compares by value.
   friend bool operator==(BackwardEuler, BackwardEuler) = default;
 };
 
@@ -47,7 +47,7 @@ struct GeneralizedBilinear {
   /// Name in files and in print, before alpha.
   static constexpr const char* name = "generalized bilinear";
   double alpha;  ///< 0 .. 1
-  /// By value.
+  /// Compares by value.
   friend bool operator==(GeneralizedBilinear, GeneralizedBilinear) = default;
 };
 

@@ -11,7 +11,7 @@ DiscreteMode<T> discretize_mode(const ModalDiscretization& method, Complex<T> z)
   return std::visit([&](auto chosen) { return discretize_mode(chosen, z); }, method);
 }
 
-/// Its slopes.
+/// Returns the slopes of such a mode.
 template <class T>
 ModeSlope<T> mode_slope(const ModalDiscretization& method, Complex<T> z) {
   return std::visit([&](auto chosen) { return mode_slope(chosen, z); }, method);

@@ -94,7 +94,7 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, S
   linear_vjp(map, x, dy, gradient);
   ssm::detail::add_product(detail::view(dx), detail::view(dy), detail::view(map.W));
 }
-/// The same without dx.
+/// Computes the same without dx.
 template <Real T>
 void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, Linear<T>& gradient) {
   ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());

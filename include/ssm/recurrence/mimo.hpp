@@ -45,7 +45,7 @@ class MimoScan {
   /// Rows of the coefficients of a step: change_re, change_im, gain_re, gain_im, keep.
   static constexpr Index coefficients = 5;
 
-  /// All modes 0; see `set`.
+  /// Makes a scan of zeros; the functions below set its numbers.
   /// @param modes     S
   /// @param inputs    numbers of an input
   /// @param outputs   numbers of an output

@@ -137,7 +137,7 @@ struct MimoState {
   /// A state of S modes at rest.
   explicit MimoState(Index modes) : re(modes), im(modes), low_re(modes), low_im(modes) {}
 
-  /// By value.
+  /// Compares by value.
   friend bool operator==(const MimoState&, const MimoState&) = default;
   /// The memory that is the state's value.
   friend std::array<std::span<std::byte>, 4> parts(MimoState& state) {
@@ -161,7 +161,7 @@ struct DenseState {
   /// A state at rest of H systems of N states.
   DenseState(Index features, Index states) : x(features, states), low(features, states), next(features, states) {}
 
-  /// By value.
+  /// Compares by value.
   friend bool operator==(const DenseState& a, const DenseState& b) { return a.x == b.x && a.low == b.low; }
   /// The memory that is the state's value.
   friend std::array<std::span<std::byte>, 2> parts(DenseState& state) {

@@ -26,7 +26,7 @@ struct Affine {
   friend constexpr Affine operator*(const Affine& later, const Affine& earlier) {
     return {earlier.Delta + later.Delta + later.Delta * earlier.Delta, earlier.b + later.b + later.Delta * earlier.b};
   }
-  /// By value.
+  /// Compares by value.
   friend constexpr bool operator==(const Affine&, const Affine&) = default;
 };
 
