@@ -1,4 +1,4 @@
-// What holds of every layer's derivatives: they are adjoint to its linear maps, and the limits of differences.
+// Laws of every layer's derivatives: they are adjoint to its linear maps, and the limits of differences.
 #include "layer/gradient_laws.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4.hpp"
@@ -140,6 +140,39 @@ TEMPLATE_TEST_CASE("checkpoints lead back to the same gradients, and wrong ones 
   CHECK_THROWS_AS(layer.forward_vjp(u, of_another_length, dy, dstate, du, cotangent), ShapeError);
 }
 
+TEMPLATE_TEST_CASE("scratch memory that another layer's backward run has left changes no bit", "[layer][gradient]",
+                   S5<float>, S4D<float>, S4<float>, LSSL<float>) {
+  using Layer = TestType;
+  using T = typename Layer::Scalar;
+  const Index L = GENERATE(1, 1030);
+  CAPTURE(L);
+  Random random(5);
+  typename Layer::Workspace kept;
+  const auto run = [&](const Layer& layer, Index length, typename Layer::Workspace* work) {
+    const auto [u, dy, none] = laws::sequences<T>(length, layer.features());
+    laws::Rows<T> du = none;
+    auto cotangent = layer.cotangent();
+    layer.forward_vjp(u, dy, du, cotangent, work);
+    auto state = layer.initial_state(), dstate = state;
+    laws::randomize<Layer>(dstate, random);
+    layer.forward_vjp(u, state, dy, dstate, du, cotangent, work);
+    auto gradient = zero(layer.parameters());
+    layer.parameters_vjp(cotangent, gradient);
+    return std::pair(du, gradient);
+  };
+  const Layer layer(initial<Layer>(hippo::LegS{}, {.features = 5, .states = 8}, random));
+  const Layer larger(initial<Layer>(hippo::LegS{}, {.features = 20, .states = 12}, random));
+  const auto from_nothing = random;
+  const auto expected = run(layer, L, nullptr);
+  for (const Index other : {3, 2500}) {
+    run(larger, other, &kept);
+    random = from_nothing;
+    const auto found = run(layer, L, &kept);
+    CHECK(found.first == expected.first);
+    check_gradient(found.second, expected.second, 0.0);
+  }
+}
+
 TEMPLATE_TEST_CASE("modes apart, backwards by blocks of steps, are those that a low-rank part of zero joins",
                    "[layer][gradient]", float, double) {
   using T = TestType;
@@ -157,9 +190,11 @@ TEMPLATE_TEST_CASE("modes apart, backwards by blocks of steps, are those that a 
   auto expected = zero(joined);
   auto cotangent = layer.cotangent();
   auto slow_cotangent = slow.cotangent();
-  for (int sequence = 0; sequence < 2; ++sequence) {  // the second with the first one's buffers
-    layer.forward_vjp(u, dy, du, cotangent);
-    slow.forward_vjp(u, dy, other, slow_cotangent);
+  typename S4D<T>::Workspace work;
+  typename S4<T>::Workspace slow_work;
+  for (int sequence = 0; sequence < 2; ++sequence) {
+    layer.forward_vjp(u, dy, du, cotangent, &work);
+    slow.forward_vjp(u, dy, other, slow_cotangent, &slow_work);
   }
   layer.parameters_vjp(cotangent, found);
   slow.parameters_vjp(slow_cotangent, expected);

@@ -25,11 +25,12 @@ namespace ssm::detail {
 ///     real_state(h, state, x), set_real_state(h, x, state)       the state of feature h as N real numbers
 ///     work_per_step()                     what a step of all features costs
 ///
-/// and, to be trained (see TrainableSSMLayer), `Cotangent`, `cotangent()`, `parameters_vjp(cotangent, gradient)` and
+/// and, to be trained (see TrainableSSMLayer), `Cotangent`, `Workspace`, `cotangent()`, `parameters_vjp(cotangent,
+/// gradient)` and
 ///
 ///     tile(length)                        steps of a tile of the backward run
 ///     numbers(state)                      x of all features, as an array
-///     backwards(u, starts, dy, dstate, du, cotangent)
+///     backwards(u, starts, dy, dstate, du, cotangent, workspace)
 ///                                         adds to du and cotangent; `starts` are the numbers of the states before
 ///                                         each tile, or before the first alone, or none: from rest; dstate may be
 ///                                         nullptr: the final state is not used
@@ -44,6 +45,8 @@ class Featurewise {
   using State = typename EngineOf::State;
   /// Derivatives by the layer's discrete numbers: see TrainableSSMLayer.
   using Cotangent = typename EngineOf::Cotangent;
+  /// Scratch memory of a backward run, which a caller may keep from sequence to sequence.
+  using Workspace = typename EngineOf::Workspace;
 
   /// H
   Index features() const noexcept { return engine_.features(); }
@@ -59,7 +62,7 @@ class Featurewise {
   /// The state before the first step: rest.
   State initial_state() const { return engine_.rest(); }
 
-  /// One time step. Neither throws nor allocates; sizes are asserted.
+  /// Computes one time step. Neither throws nor allocates; sizes are asserted.
   void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept {
     const Index H = features();
     assert(static_cast<Index>(u_k.size()) == H && static_cast<Index>(y_k.size()) == H);
@@ -117,11 +120,13 @@ class Featurewise {
   /// @param dy          cotangent of the output   (L, H)
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
+  /// @param kept        scratch memory of an earlier run, or nullptr: made here
   /// @throws            ShapeError if the sizes disagree
   /// @note              three to four times `forward`; memory O(N L / 2048) and a tile of 16 features (LSSL: / 1024, of
   /// one)
-  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
-    backwards(u, {}, dy, nullptr, du, cotangent);
+  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent,
+                   Workspace* kept = nullptr) const {
+    backwards(u, {}, dy, nullptr, du, cotangent, kept);
   }
   /// Computes the derivatives of a sequence from a state.
   /// @param u           input                     (L, H)
@@ -130,12 +135,13 @@ class Featurewise {
   /// @param dstate      cotangent of the state after the last step; becomes that of `before`
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
+  /// @param kept        scratch memory of an earlier run, or nullptr: made here
   /// @throws            ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   Cotangent& cotangent) const {
+                   Cotangent& cotangent, Workspace* kept = nullptr) const {
     engine_.check(before);
     const auto start = engine_.numbers(before);
-    backwards(u, {&start, 1}, dy, &dstate, du, cotangent);
+    backwards(u, {&start, 1}, dy, &dstate, du, cotangent, kept);
   }
   /// Computes the derivatives of a sequence whose forward run left checkpoints.
   /// @param u           input                     (L, H)
@@ -144,16 +150,17 @@ class Featurewise {
   /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
+  /// @param kept        scratch memory of an earlier run, or nullptr: made here
   /// @throws            ShapeError if the sizes disagree, also those of the checkpoints
   void forward_vjp(ConstSequence<T> u, const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate,
-                   Sequence<T> du, Cotangent& cotangent) const {
+                   Sequence<T> du, Cotangent& cotangent, Workspace* kept = nullptr) const {
     detail::require_size("tiles of the checkpoints", tiles(u.length()), std::ssize(checkpoints.starts));
     if (!checkpoints.starts.empty()) {
       const auto sizes = engine_.numbers(initial_state()).shape();
       for (const auto& start : checkpoints.starts)
         detail::require_shape("states of the checkpoints", start, sizes[0], sizes[1], sizes[2]);
     }
-    backwards(u, checkpoints.starts, dy, &dstate, du, cotangent);
+    backwards(u, checkpoints.starts, dy, &dstate, du, cotangent, kept);
   }
 
   /// Returns a zero cotangent, ready to accumulate sequences.
@@ -182,11 +189,13 @@ class Featurewise {
  private:
   Index tiles(Index length) const noexcept { return (length + engine_.tile(length) - 1) / engine_.tile(length); }
   void backwards(ConstSequence<T> u, std::span<const Array<typename State::Scalar>> starts, ConstSequence<T> dy,
-                 State* dstate, Sequence<T> du, Cotangent& cotangent) const {
+                 State* dstate, Sequence<T> du, Cotangent& cotangent, Workspace* kept) const {
     detail::require_same_shape<T>(u, dy, features());
     detail::require_same_shape<T>(u, du, features());
     if (dstate != nullptr) engine_.check(*dstate);
-    engine_.backwards(u, starts, dy, dstate, du, cotangent);
+    if (kept != nullptr) return engine_.backwards(u, starts, dy, dstate, du, cotangent, *kept);
+    Workspace made_here;
+    engine_.backwards(u, starts, dy, dstate, du, cotangent, made_here);
   }
   void check(ConstSequence<T> u, ConstSequence<T> y, const State& state) const {
     detail::require_same_shape<T>(u, y, features());

@@ -40,7 +40,7 @@ struct LSSLParameters {
   Array<T> log_dt;                     ///< log of the time step  (H)           log s
 
   LSSLParameters() = default;
-  /// Zeros of these sizes.
+  /// Makes zeros of these sizes.
   LSSLParameters(Index features, Index N)
       : states(N), A(features, N, N), B(features, N), C(features, N), D(features), log_dt(features) {}
 
@@ -52,7 +52,7 @@ struct LSSLParameters {
     f("states", self.states);
     f("discretization", self.discretization);
   }
-  /// All arrays, in order: f(name, array, role).
+  /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     f("A", self.A, Role::dynamics);
@@ -152,7 +152,7 @@ struct LSSLParameters {
   }
 };
 
-/// The same layer with dense real matrices, in fp64: of S4's or S4D's parameters.         O(H N^2)
+/// Returns the same layer with dense real matrices, in fp64, of S4's or S4D's parameters.         O(H N^2)
 template <class Parameters>
 requires requires(const Parameters& parameters) { dense(parameters.system(0)); }
 LSSLParameters<double> dense(const Parameters& parameters) {
@@ -177,6 +177,7 @@ class LSSLEngine {
   using Parameters = LSSLParameters<T>;
   using State = DenseState<X>;
   using Cotangent = DenseCotangent;
+  using Workspace = typename DenseRecurrence<T, N, X>::Workspace;
 
   LSSLEngine(const Parameters& parameters, Sampling sampling)
       : parameters_(checked(parameters)), rate_(sampling.rate), recurrence_(parameters.features(), parameters.states) {
@@ -247,8 +248,8 @@ class LSSLEngine {
   Index tile(Index length) const noexcept { return recurrence_.tile(length); }
   Cotangent cotangent() const { return {features(), states()}; }
   void backwards(ConstSequence<T> u, std::span<const Array<X>> starts, ConstSequence<T> dy, State* dstate,
-                 Sequence<T> du, Cotangent& cotangent) const {
-    recurrence_.backwards(u, starts, dy, dstate, du, cotangent);
+                 Sequence<T> du, Cotangent& cotangent, Workspace& work) const {
+    recurrence_.backwards(u, starts, dy, dstate, du, cotangent, work);
   }
   void parameters_vjp(const Cotangent& cotangent, Parameters& gradient) const {
     gradient.check_sizes();

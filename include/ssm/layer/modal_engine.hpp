@@ -25,26 +25,10 @@ class ModalEngine {
   State rest() const { return recurrence_.rest(); }
 
   /// Derivatives: see TrainableSSMLayer.
-  struct Cotangent : ModalCotangent {
-    ModalAdjoint<T, N, X, Arch>
-        adjoint;  ///< buffers that the next sequence needs too: they stay when numbers are assigned
-
-    /// Takes these numbers.
-    explicit Cotangent(ModalCotangent numbers) : ModalCotangent(std::move(numbers)) {}
-    Cotangent(const Cotangent& other) : ModalCotangent(other) {}
-    Cotangent& operator=(const Cotangent& other) {
-      ModalCotangent::operator=(other);
-      return *this;
-    }
-    ~Cotangent() = default;
-  };
+  using Cotangent = ModalCotangent;
+  using Workspace = ModalAdjoint<T, N, X, Arch>;
   /// Returns a zero cotangent, ready to accumulate sequences.
-  Cotangent cotangent() const {
-    const Index groups = (features() + simd::group<X> - 1) / simd::group<X>;
-    const Index lags = ModalLags<T, N, X, Arch>::count(recurrence_);
-    return Cotangent({Array<double>(groups, recurrence_.modes() * recurrence_.rows(), simd::group<X>),
-                      Array<double>(groups, simd::group<X>), Array<double>(groups, lags, simd::group<X>)});
-  }
+  Cotangent cotangent() const { return Workspace::zero(recurrence_, features()); }
   void check(const State& state) const {
     require_size("features of the state", features(), state.features());
     require_size("modes of the state", modes_of(states()), state.modes());
@@ -73,15 +57,15 @@ class ModalEngine {
                  n >= odd ? static_cast<X>(x[static_cast<std::size_t>(M - odd + n)]) : X(0)});
     }
   }
-  Index tile(Index length) const noexcept { return ModalAdjoint<T, N, X, Arch>::tile(length); }
+  Index tile(Index length) const noexcept { return Workspace::tile(length); }
   void backwards(ConstSequence<T> u, std::span<const Array<X>> starts, ConstSequence<T> dy, State* dstate,
-                 Sequence<T> du, Cotangent& cotangent) const {
-    cotangent.adjoint.fit(recurrence_, u.length());
+                 Sequence<T> du, Cotangent& cotangent, Workspace& work) const {
+    work.fit(recurrence_, u.length());
     constexpr Index group = simd::group<X>;
     for (Index first = 0; first < features(); first += group) {
       const Index count = std::min(group, features() - first);
-      cotangent.adjoint(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), starts,
-                        dstate, cotangent);
+      work(first, u.columns(first, count), dy.columns(first, count), du.columns(first, count), starts, dstate,
+           cotangent);
     }
   }
   StepWork work_per_step() const noexcept {
@@ -102,36 +86,8 @@ class ModalEngine {
   double dt(Index h) const { return rate_ * std::exp(static_cast<double>(parameters_.log_dt(h))); }
   /// Cotangents of what set_step was given, of feature h, those of D being added to the gradient.
   DiscreteDplrSystem<double> discrete_cotangent(Index h, const Cotangent& cotangent, Parameters& gradient) const {
-    const Index M = recurrence_.modes(), R = recurrence_.rank(), lane = h % simd::group<X>;
-    DiscreteDplrSystem<double> result{states(),
-                                      Vector<Complex<double>>(M),
-                                      Matrix<Complex<double>>(M, R),
-                                      Matrix<Complex<double>>(M, R),
-                                      Vector<Complex<double>>(M),
-                                      RowVector<Complex<double>>(M)};
-    for (Index n = 0; n < M; ++n) {
-      const auto number = [&](Index row) {
-        const auto at = [&](Index each) {
-          return cotangent.coefficients(h / simd::group<X>, n * recurrence_.rows() + each, lane);
-        };
-        return Complex<double>(at(row), at(row + 1));
-      };
-      result.Delta(n) = number(0);
-      result.B_bar(n) = number(2);
-      result.C(n) = number(4);
-      for (Index r = 0; r < R; ++r) {
-        result.P_bar(n, r) = number(6 + 4 * r);
-        result.Q_bar(n, r) = number(8 + 4 * r);
-      }
-    }
-    ModalLags<T, N, X, Arch>::backwards(recurrence_, cotangent.kappa, h, result);
-    for (Index n = 0; n < M; ++n) {
-      const auto count = static_cast<double>(multiplicity(n, states()));  // is in C and Q_bar
-      result.C(n) *= count;
-      result.Q_bar.row(n) *= count;
-    }
-    gradient.D(h) += static_cast<T>(cotangent.D(h / simd::group<X>, lane));
-    return result;
+    gradient.D(h) += static_cast<T>(cotangent.D(h / simd::group<X>, h % simd::group<X>));
+    return Workspace::of_system(recurrence_, cotangent, h, states());
   }
   /// The cotangent of a feature's system, in terms of what is stored.
   void add_gradient(Index h, const Vector<Complex<double>>& dLambda, const auto& dB, const auto& dC, double ddt,

@@ -39,12 +39,12 @@ class MimoLayer {
   /// The state before the first step: rest.
   State initial_state() const { return State(modes()); }
 
-  /// One time step. Neither throws nor allocates; sizes are asserted.         O(P H)
+  /// Computes one time step. Neither throws nor allocates; sizes are asserted.         O(P H)
   void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept {
     scan_.advance(u_k, y_k, state, nullptr);
   }
 
-  /// One time step that takes `interval` times the layer's own. Neither throws nor allocates.
+  /// Computes one time step that takes `interval` times the layer's own. Neither throws nor allocates.
   /// @param u_k        input            (H)
   /// @param interval   dimensionless, >= 0 and finite: asserted
   /// @param y_k        output           (H)     may be u_k
@@ -139,6 +139,8 @@ class MimoLayer {
 
   /// Derivatives by what the layer runs with: see TrainableSSMLayer.
   using Cotangent = MimoCotangent<T>;
+  /// Scratch memory of a backward run, which a caller may keep from sequence to sequence.
+  using Workspace = MimoAdjoint<T, X>;
   /// Returns a zero cotangent, ready to accumulate sequences.
   Cotangent cotangent() const { return Cotangent(scan_); }
   /// Computes the derivatives of a sequence from rest whose final state is not used.
@@ -146,11 +148,13 @@ class MimoLayer {
   /// @param dy          cotangent of the output   (L, H)
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
+  /// @param kept        scratch memory of an earlier run, or nullptr: made here
   /// @throws            ShapeError if the sizes disagree
   /// @note              O(L P H), about three times `forward`
-  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent) const {
+  void forward_vjp(ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, Cotangent& cotangent,
+                   Workspace* kept = nullptr) const {
     State rest = initial_state(), unused = initial_state();
-    forward_vjp(u, rest, dy, unused, du, cotangent);
+    forward_vjp(u, rest, dy, unused, du, cotangent, kept);
   }
   /// Computes the derivatives of a sequence from a state. The states before each tile are made first, then tiles run
   /// backwards.
@@ -160,12 +164,11 @@ class MimoLayer {
   /// @param dstate      cotangent of the state after the last step; becomes that of `before`
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
+  /// @param kept        scratch memory of an earlier run, or nullptr: made here
   /// @throws            ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                   Cotangent& cotangent) const {
-    scan_.check_sizes(u, dy, before);
-    Adjoint adjoint(scan_, u, {});
-    adjoint(adjoint.checkpoints(before), dy, dstate, du, {}, cotangent);
+                   Cotangent& cotangent, Workspace* kept = nullptr) const {
+    backwards(u, {}, &before, nullptr, dy, dstate, du, {}, cotangent, kept);
   }
   /// Computes the derivatives of a sequence whose forward run left checkpoints.
   /// @param u           input                     (L, H)
@@ -174,11 +177,12 @@ class MimoLayer {
   /// @param dstate      cotangent of the state after the last step; becomes that of the state before the first
   /// @param du          += cotangent of u         (L, H)     not dy's memory
   /// @param cotangent   += that of the layer's discrete numbers
+  /// @param kept        scratch memory of an earlier run, or nullptr: made here
   /// @throws            ShapeError if the sizes disagree, also those of the checkpoints
   void forward_vjp(ConstSequence<T> u, const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate,
-                   Sequence<T> du, Cotangent& cotangent) const {
+                   Sequence<T> du, Cotangent& cotangent, Workspace* kept = nullptr) const {
     require_shape("checkpoints (states before each tile)", checkpoints.starts, scan_.tiles_of(u.length()), 2 * modes());
-    Adjoint(scan_, u, {})(checkpoints, dy, dstate, du, {}, cotangent);
+    backwards(u, {}, nullptr, &checkpoints, dy, dstate, du, {}, cotangent, kept);
   }
   /// Computes the derivatives of a sequence of uneven samples.
   /// @param u            input                     (L, H)
@@ -189,15 +193,15 @@ class MimoLayer {
   /// @param du           += cotangent of u         (L, H)     not dy's memory
   /// @param dintervals   += cotangent of intervals (L), or empty where not wanted
   /// @param cotangent    += that of the layer's discrete numbers
+  /// @param kept         scratch memory of an earlier run, or nullptr: made here
   /// @throws             ShapeError if the sizes disagree
   void forward_vjp(ConstSequence<T> u, std::span<const T> intervals, const State& before, ConstSequence<T> dy,
-                   State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) const {
+                   State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent,
+                   Workspace* kept = nullptr) const {
     require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
     if (!dintervals.empty())
       require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
-    scan_.check_sizes(u, dy, before);
-    Adjoint adjoint(scan_, u, intervals);
-    adjoint(adjoint.checkpoints(before), dy, dstate, du, dintervals, cotangent);
+    backwards(u, intervals, &before, nullptr, dy, dstate, du, dintervals, cotangent, kept);
   }
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it. A clipped real
   /// part has none.
@@ -250,7 +254,20 @@ class MimoLayer {
 
  private:
   bool matrix() const noexcept { return parameters_.has_direct_matrix(); }
-  using Adjoint = MimoAdjoint<T, X>;
+  /// @param before   the state before step 0, unless there are
+  /// @param given    checkpoints
+  void backwards(ConstSequence<T> u, std::span<const T> intervals, const State* before, const Checkpoints* given,
+                 ConstSequence<T> dy, State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent,
+                 Workspace* kept) const {
+    if (kept == nullptr) {
+      Workspace made_here;
+      return backwards(u, intervals, before, given, dy, dstate, du, dintervals, cotangent, &made_here);
+    }
+    scan_.check_sizes(u, dy, before == nullptr ? dstate : *before);
+    kept->fit(scan_, u.length());
+    (*kept)(u, intervals, given == nullptr ? kept->checkpoints(u, intervals, *before) : *given, dy, dstate, du,
+            dintervals, cotangent);
+  }
 
   Parameters parameters_;
   double rate_;

@@ -12,6 +12,8 @@ namespace ssm {
 /// - `forward_vjp(u, dy, du, cotangent)`: of a sequence from rest whose final state is not used.
 /// - `forward_vjp(u, before, dy, dstate, du, cotangent)`: of a sequence from the state `before`; `dstate` is the
 ///   cotangent of the final state and becomes that of `before`.
+/// - `Workspace`, where the layer has one: scratch memory of a backward run. A caller may keep one, made by default,
+///   and give its address as last argument of every `forward_vjp`, so that the next sequence allocates less.
 /// - `parameters_vjp(cotangent, gradient)`: adds to the gradient of every stored number. A complex number's is
 ///   dL/dRe + i dL/dIm.
 ///
@@ -49,10 +51,22 @@ template <LeavesCheckpoints Layer>
 struct CheckpointsOf<Layer> {
   using type = typename Layer::Checkpoints;
 };
+template <class Layer>
+struct WorkspaceOf {
+  struct type {};
+};
+template <class Layer>
+requires requires { typename Layer::Workspace; }
+struct WorkspaceOf<Layer> {
+  using type = typename Layer::Workspace;
+};
 }  // namespace detail
 /// A layer's checkpoints, or nothing where it leaves none.
 template <TrainableSSMLayer Layer>
 using CheckpointsOf = typename detail::CheckpointsOf<Layer>::type;
+/// A layer's scratch memory of a backward run, or nothing where it keeps none.
+template <TrainableSSMLayer Layer>
+using WorkspaceOf = typename detail::WorkspaceOf<Layer>::type;
 
 /// Runs a sequence from rest and leaves checkpoints for its backward run.
 ///
@@ -81,18 +95,25 @@ void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar>
 /// @param dy          cotangent of the output   (L, H)
 /// @param du          += cotangent of u         (L, H)
 /// @param cotangent   += that of the layer's discrete numbers
+/// @param work        scratch memory that is kept from sequence to sequence
 /// @throws            ShapeError if the sizes disagree
 template <TrainableSSMLayer Layer>
 void forward_from_rest_vjp(const Layer& layer, ConstSequence<typename Layer::Scalar> u,
                            [[maybe_unused]] const CheckpointsOf<Layer>& checkpoints,
                            ConstSequence<typename Layer::Scalar> dy, Sequence<typename Layer::Scalar> du,
-                           typename Layer::Cotangent& cotangent) {
-  if constexpr (LeavesCheckpoints<Layer>) {
-    auto unused = layer.initial_state();
-    layer.forward_vjp(u, checkpoints, dy, unused, du, cotangent);
-  } else {
-    layer.forward_vjp(u, dy, du, cotangent);
-  }
+                           typename Layer::Cotangent& cotangent, [[maybe_unused]] WorkspaceOf<Layer>& work) {
+  const auto run = [&](auto... kept) {
+    if constexpr (LeavesCheckpoints<Layer>) {
+      auto unused = layer.initial_state();
+      layer.forward_vjp(u, checkpoints, dy, unused, du, cotangent, kept...);
+    } else {
+      layer.forward_vjp(u, dy, du, cotangent, kept...);
+    }
+  };
+  if constexpr (requires { typename Layer::Workspace; })
+    run(&work);
+  else
+    run();
 }
 
 /// Parameters of the same sizes, all numbers 0: where a gradient begins.
@@ -104,7 +125,7 @@ Parameters zero(Parameters parameters) {
   return parameters;
 }
 
-/// One sequence's derivatives at once.
+/// Computes one sequence's derivatives at once.
 ///
 /// @param layer      any TrainableSSMLayer
 /// @param u          input of `forward`                                            (L, H)

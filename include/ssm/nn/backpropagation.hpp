@@ -57,12 +57,8 @@ class Backpropagation {
     parts_.resize(parts);
     for (Part& part : parts_) {
       part.gradient = zero(model.weights());
-      if (part.layers.size() != model.layers().size()) part.layers.clear();  // else their buffers stay
-      for (std::size_t i = 0; i < model.layers().size(); ++i)
-        if (i < part.layers.size())
-          part.layers[i] = model.layers()[i].cotangent();
-        else
-          part.layers.push_back(model.layers()[i].cotangent());
+      part.layers.clear();
+      for (const Layer& layer : model.layers()) part.layers.push_back(layer.cotangent());
     }
     for (std::size_t i = 0; i < examples.size(); ++i) samples_[i].begin(examples[i], shape, random);
 
@@ -174,13 +170,14 @@ class Backpropagation {
   struct Part {
     Weights gradient;
     std::vector<typename Layer::Cotangent> layers;
+    WorkspaceOf<Layer> work;
     std::array<std::vector<T>, 5> buffers;
-    /// Whatever is there.
+    /// Returns rows with whatever numbers are there.
     Sequence<T> room(std::size_t which, Index length, Index features) {
       if (buffers[which].size() < at(length * features)) buffers[which].resize(at(length * features));
       return {buffers[which].data(), length, features};
     }
-    /// Zeros.
+    /// Returns rows of zeros.
     Sequence<T> buffer(std::size_t which, Index length, Index features) {
       const Sequence<T> result = room(which, length, features);
       std::fill_n(result.data(), length * features, T(0));
@@ -276,7 +273,7 @@ class Backpropagation {
     for (Index j = 0; j < L * H; ++j) dout.data()[j] = slope.data()[j] * dactive.data()[j];
     const Layer& layer = model_->layers()[i];
     if (sample.example.intervals.empty()) {
-      forward_from_rest_vjp(layer, in, sample.checkpoints[i], dout, din, part.layers[i]);
+      forward_from_rest_vjp(layer, in, sample.checkpoints[i], dout, din, part.layers[i], part.work);
     } else {
       auto rest = layer.initial_state(), unused = rest;
       if constexpr (requires {

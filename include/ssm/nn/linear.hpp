@@ -11,24 +11,19 @@ namespace ssm::nn {
 
 namespace detail {
 
+/// A sequence as a matrix, row by row.
 template <class T>
-using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-/// A sequence as Eigen sees it.
-template <class T>
-auto view(SequenceView<T> x) {
-  using Stored = std::conditional_t<std::is_const_v<T>, const Rows<std::remove_const_t<T>>, Rows<T>>;
-  return Eigen::Map<Stored, 0, Eigen::OuterStride<>>(x.data(), x.length(), x.features(),
-                                                     Eigen::OuterStride<>(x.stride()));
+ssm::detail::RowMajor<T> view(SequenceView<T> x) {
+  return {x.data(), x.length(), x.features(), x.stride()};
 }
 template <class T>
-auto view(const Array<T>& x) {
-  return Eigen::Map<const Rows<T>>(x.data(), x.rows(), x.columns());
+ssm::detail::RowMajor<const T> view(const Array<T>& x) {
+  return {x.data(), x.rows(), x.columns(), x.columns()};
 }
 template <class T>
-auto view(Array<T>& x) {
-  return Eigen::Map<Rows<T>>(x.data(), x.rows(), x.columns());
+ssm::detail::RowMajor<T> view(Array<T>& x) {
+  return {x.data(), x.rows(), x.columns(), x.columns()};
 }
-/// Numbers that lie together, as a row.
 
 }  // namespace detail
 
@@ -39,7 +34,7 @@ struct Linear {
   Array<T> b;  ///< (O)
 
   Linear() = default;
-  /// Zeros of these sizes.
+  /// Makes zeros of these sizes.
   Linear(Index inputs, Index outputs) : W(outputs, inputs), b(outputs) {}
   /// Uniform within +- 1/sqrt(inputs), as PyTorch draws them.
   Linear(Index inputs, Index outputs, Random& random) : Linear(inputs, outputs) {
@@ -52,7 +47,7 @@ struct Linear {
   Index inputs() const noexcept { return W.columns(); }
   /// O
   Index outputs() const noexcept { return W.rows(); }
-  /// All arrays, in order: f(name, array, role).
+  /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     f("W", self.W, Role::ordinary);
@@ -72,9 +67,10 @@ void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
   ssm::detail::require_size("features of a linear map's output", map.outputs(), y.features());
   ssm::detail::require_size("length of y (that of x is expected)", x.length(), y.length());
   for (Index k = 0; k < y.length(); ++k) std::copy(map.b.begin(), map.b.end(), y.row(k).begin());
-  ssm::detail::add_product(detail::view(y), detail::view(x), detail::view(map.W).transpose());
+  using enum ssm::detail::Transposed;
+  ssm::detail::add_product<right, T>(detail::view(y), detail::view(x), detail::view(map.W));
 }
-/// One row. Neither throws nor allocates.
+/// Maps one row. Neither throws nor allocates.
 template <Real T>
 void linear(const Linear<T>& map, std::span<const T> x, std::span<T> y) noexcept {
   for (Index o = 0; o < map.outputs(); ++o)
@@ -92,7 +88,7 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, S
   ssm::detail::require_size("features of dx", map.inputs(), dx.features());
   ssm::detail::require_size("length of dx (that of dy is expected)", dy.length(), dx.length());
   linear_vjp(map, x, dy, gradient);
-  ssm::detail::add_product(detail::view(dx), detail::view(dy), detail::view(map.W));
+  ssm::detail::add_product<ssm::detail::Transposed::none, T>(detail::view(dx), detail::view(dy), detail::view(map.W));
 }
 /// Computes the same without dx.
 template <Real T>
@@ -100,7 +96,8 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, L
   ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
   ssm::detail::require_size("features of dy", map.outputs(), dy.features());
   ssm::detail::require_size("length of dy (that of x is expected)", x.length(), dy.length());
-  ssm::detail::add_product(detail::view(gradient.W), detail::view(dy).transpose(), detail::view(x));
+  using enum ssm::detail::Transposed;
+  ssm::detail::add_product<left, T>(detail::view(gradient.W), detail::view(dy), detail::view(x));
   for (Index k = 0; k < dy.length(); ++k)
     for (Index o = 0; o < map.outputs(); ++o) gradient.b(o) += dy(k, o);
 }

@@ -21,9 +21,8 @@ namespace ssm::detail {
 template <Real T, Index N, Real X, class Arch>
 class ModalBlocks : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
-  using Tile::add, Tile::add_to, Tile::advance, Tile::bind, Tile::coefficients, Tile::conj, Tile::group, Tile::keep,
-      Tile::keeps, Tile::load, Tile::room, Tile::settled, Tile::store, Tile::turn_to, Tile::zero;
-  using Tile::b, Tile::c, Tile::change, Tile::row_in, Tile::row_out;
+  using Tile::advance, Tile::bind, Tile::coefficients, Tile::group, Tile::keep, Tile::keeps, Tile::load, Tile::room,
+      Tile::turn_to;
   using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
   static constexpr Index steps = ModalLags<T, N, X, Arch>::steps;  // T
@@ -55,11 +54,13 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       for (std::size_t l = 0; l < re.size(); ++l) {
         const auto number = [&](Index row) { return static_cast<double>(from[row * group + Index(l)]); };
         const double kept = keeps(n, Index(l)) ? 1 : 0;
-        a_re[l] = number(change) + kept;
-        d_re[l] = number(change);  // used where it keeps
-        a_im[l] = d_im[l] = number(change + 1);
-        CB_re[l] = number(b) * number(c) - number(b + 1) * number(c + 1);
-        CB_im[l] = number(b) * number(c + 1) + number(b + 1) * number(c);
+        a_re[l] = number(ModalRows::change) + kept;
+        d_re[l] = number(ModalRows::change);  // used where it keeps
+        a_im[l] = d_im[l] = number(ModalRows::change + 1);
+        const double B_re = number(ModalRows::B), B_im = number(ModalRows::B + 1);
+        const double C_re = number(ModalRows::C), C_im = number(ModalRows::C + 1);
+        CB_re[l] = B_re * C_re - B_im * C_im;
+        CB_im[l] = B_re * C_im + B_im * C_re;
       }
       re.fill(1);
       im.fill(0);
@@ -158,21 +159,21 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     for (Index m = 0; m < Modes; ++m) {
       const X* const table = powers(n + m) + lanes.first;
       all[std::size_t(m)] = {load(table, 2 * steps),
-                             load(coefficients(n + m) + lanes.first, b),
+                             load(coefficients(n + m) + lanes.first, ModalRows::B),
                              load(lanes.start, 2 * (n + m)),
-                             zero(),
+                             Pair::zero(),
                              keep(n + m, lanes),
                              table};
     }
     for (Index from = 0; from + steps <= lanes.steps; from += steps) {
-      for (Mode& mode : all) mode.U = zero();
+      for (Mode& mode : all) mode.U = Pair::zero();
       for (Index i = 0; i < steps; ++i) {
         const Pack u = Pack::load(lanes.u + (from + steps - 1 - i) * group);
-        for (Mode& mode : all) mode.U = add(mode.U, u, load(mode.powers, 2 * i));
+        for (Mode& mode : all) mode.U = fma(u, load(mode.powers, 2 * i), mode.U);
       }
-      for (Mode& mode : all) mode.x = settled(advance(mode.keep, mode.jump, mode.x, mode.B * mode.U));
+      for (Mode& mode : all) mode.x = settle(advance(mode.keep, mode.jump, mode.x, mode.B * mode.U));
     }
-    for (Index m = 0; m < Modes; ++m) store(all[std::size_t(m)].x, lanes.start + 2 * (n + m) * group);
+    for (Index m = 0; m < Modes; ++m) all[std::size_t(m)].x.store(lanes.start + 2 * (n + m) * group);
   }
 
   /// Runs a few modes over a tile: the sums of all blocks, the states forward from block to block, the cotangents
@@ -223,26 +224,26 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     for (Index m = 0; m < Modes; ++m) {
       const Pair power = load(table + m * next_mode, 2 * (steps - 1));
       const Pair first{last_dy * power.re, last_dy * power.im};
-      all[std::size_t(m)] = {zero(), first, first, zero()};
+      all[std::size_t(m)] = {Pair::zero(), first, first, Pair::zero()};
     }
     for (Index i = steps - 2; i >= 0; --i) {
       const Pack u = Pack::load(us + (steps - 2 - i) * group), dy = Pack::load(dys + i * group);
       for (Index m = 0; m < Modes; ++m) {
         Mode& mode = all[std::size_t(m)];
         const Pair power = load(table + m * next_mode, 2 * i);
-        mode.W = add(mode.W, u, power);
-        mode.D = add(mode.D, dy, power);
-        mode.V = add(mode.V, mode.W);
-        mode.E = add(mode.E, mode.D);
+        mode.W = fma(u, power, mode.W);
+        mode.D = fma(dy, power, mode.D);
+        mode.V = mode.V + mode.W;
+        mode.E = mode.E + mode.D;
       }
     }
     const Pair last_u{Pack::load(us + (steps - 1) * group), Pack(X(0))};
     for (Index m = 0; m < Modes; ++m) {
       const Mode& mode = all[std::size_t(m)];
-      store(add(last_u, load(table + m * next_mode, 2), mode.W), to + U * group);
-      store(mode.D, to + D * group);
-      store(mode.E, to + E * group);
-      store(mode.V, to + V * group);
+      fma(load(table + m * next_mode, 2), mode.W, last_u).store(to + U * group);
+      mode.D.store(to + D * group);
+      mode.E.store(to + E * group);
+      mode.V.store(to + V * group);
       to += next;
     }
   }
@@ -255,18 +256,19 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     };
     std::array<Mode, std::size_t(Modes)> all;
     for (Index m = 0; m < Modes; ++m)
-      all[std::size_t(m)] = {load(powers(n + m) + lanes.first, 2 * steps), load(coefficients(n + m) + lanes.first, b),
-                             load(lanes.start, 2 * (n + m)), keep(n + m, lanes)};
+      all[std::size_t(m)] = {load(powers(n + m) + lanes.first, 2 * steps),
+                             load(coefficients(n + m) + lanes.first, ModalRows::B), load(lanes.start, 2 * (n + m)),
+                             keep(n + m, lanes)};
     for (Index j = 0; j <= blocks; ++j)
       for (Index m = 0; m < Modes; ++m) {
         Mode& mode = all[std::size_t(m)];
         X* const sums = block_sums<Ways>(lanes, m, j);
-        store(mode.state, sums + x * group);
+        mode.state.store(sums + x * group);
         if (j == blocks) continue;
         Pair v = mode.B * load(sums, U);
         for (Index way = 1; way < ways<Ways>(); ++way)
-          v = add(v, load(coefficients(n + m) + lanes.first, row_in(way)), load(sums, way * way_rows + U));
-        mode.state = settled(advance(mode.keep, mode.jump, mode.state, v));
+          v = fma(load(coefficients(n + m) + lanes.first, ModalRows::in(way)), load(sums, way * way_rows + U), v);
+        mode.state = settle(advance(mode.keep, mode.jump, mode.state, v));
       }
   }
   /// M of a mode from block to block, and what the coefficients get of it.
@@ -274,46 +276,47 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   template <Index Ways>
   void backward_sweep(const Lanes& lanes, Index n, Index m, Index blocks) noexcept {
     const X *const table = powers(n) + lanes.first, *const from = coefficients(n) + lanes.first;
-    const Pair a = load(table, 2), B = load(from, b), jump = load(table, 2 * steps);
+    const Pair a = load(table, 2), B = load(from, ModalRows::B), jump = load(table, 2 * steps);
     const auto kept = keep(n, lanes);
     struct Way {
       Pair Ca, DX, EX, MU, MV;
     };
     std::array<Way, std::size_t(Ways)> all;
     for (Index way = 0; way < ways<Ways>(); ++way)
-      all[std::size_t(way)] = {load(from, row_out(way)) * a, zero(), zero(), zero(), zero()};
-    Pair M = conj(load(lanes.lambda, 2 * n)), MX = zero();
+      all[std::size_t(way)] = {load(from, ModalRows::out(way)) * a, Pair::zero(), Pair::zero(), Pair::zero(),
+                               Pair::zero()};
+    Pair M = conj(load(lanes.lambda, 2 * n)), MX = Pair::zero();
     for (Index j = blocks - 1; j >= 0; --j) {
       X* const sums = block_sums<Ways>(lanes, m, j);
       const Pair state = load(sums, x);
-      Pair sent = zero();
+      Pair sent = Pair::zero();
       for (Index i = 0; i < ways<Ways>(); ++i) {
         Way& way = all[std::size_t(i)];
         const X* const own = sums + i * way_rows * group;
         const Pair d = load(own, D);
-        way.DX = add(way.DX, d, state);
-        way.EX = add(way.EX, load(own, E), state);
-        way.MU = add(way.MU, M, load(own, U));
-        way.MV = add(way.MV, M, load(own, V));
-        sent = i == 0 ? way.Ca * d : add(sent, way.Ca, d);
+        way.DX = fma(d, state, way.DX);
+        way.EX = fma(load(own, E), state, way.EX);
+        way.MU = fma(M, load(own, U), way.MU);
+        way.MV = fma(M, load(own, V), way.MV);
+        sent = i == 0 ? way.Ca * d : fma(way.Ca, d, sent);
       }
-      MX = add(MX, M, state);
-      store(M * B, sums + x * group);
-      M = settled(advance(kept, jump, M, sent));
+      MX = fma(M, state, MX);
+      (M * B).store(sums + x * group);
+      M = settle(advance(kept, jump, M, sent));
     }
-    store(conj(M), lanes.lambda + 2 * n * group);
+    conj(M).store(lanes.lambda + 2 * n * group);
     X* const to = lanes.sums + n * rows_ * group;
-    const auto put = [&](Index row, Pair value) { add_to(to + row * group, conj(value)); };
+    const auto put = [&](Index row, Pair value) { conj(value).add_to(to + row * group); };
     const Pair last_power = load(table, 2 * (steps - 1));
     const Pack count(static_cast<X>(steps));
     Pair da = MX * Pair{count * last_power.re, count * last_power.im};
     for (Index i = 0; i < ways<Ways>(); ++i) {
       const Way& way = all[std::size_t(i)];
-      put(row_out(i), a * way.DX);
-      put(row_in(i), way.MU);
-      da = add(add(da, load(from, row_out(i)), way.EX), load(from, row_in(i)), way.MV);
+      put(ModalRows::out(i), a * way.DX);
+      put(ModalRows::in(i), way.MU);
+      da = fma(load(from, ModalRows::in(i)), way.MV, fma(load(from, ModalRows::out(i)), way.EX, da));
     }
-    put(change, da);
+    put(ModalRows::change, da);
   }
   /// Adds to du of some blocks what comes from later blocks.
   template <Index Modes, Index Blocks>
@@ -344,39 +347,39 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     const Index from = lanes.steps / steps * steps, count = lanes.steps - from;
     X* const states = states_.data() + lanes.first;
     const X* const own = coefficients(n) + lanes.first;
-    const Pair a = load(own, change), B = load(own, b);
+    const Pair a = load(own, ModalRows::change), B = load(own, ModalRows::B);
     const auto kept = keep(n, lanes);
     Pair state = start;
     for (Index k = 0; k < count; ++k) {
-      Pair v = zero();
+      Pair v = Pair::zero();
       for (Index way = 0; way < ways(); ++way)
-        v = add(v, Pack::load(lanes.in(way) + (from + k) * group), load(own, row_in(way)));
+        v = fma(Pack::load(lanes.in(way) + (from + k) * group), load(own, ModalRows::in(way)), v);
       state = advance(kept, a, state, v);
-      store(state, states + 2 * k * group);
+      state.store(states + 2 * k * group);
     }
-    Pair M = conj(load(lanes.lambda, 2 * n)), da = zero();
+    Pair M = conj(load(lanes.lambda, 2 * n)), da = Pair::zero();
     std::array<Pair, std::size_t(max_rank + 1)> dB, dC;
-    dB.fill(zero());
-    dC.fill(zero());
+    dB.fill(Pair::zero());
+    dC.fill(Pair::zero());
     for (Index k = count - 1; k >= 0; --k) {
       for (Index way = 0; way < ways(); ++way) {
         const Pack dy = Pack::load(lanes.out(way) + (from + k) * group);
-        M = add(M, dy, load(own, row_out(way)));
-        dC[std::size_t(way)] = add(dC[std::size_t(way)], dy, load(states, 2 * k));
+        M = fma(dy, load(own, ModalRows::out(way)), M);
+        dC[std::size_t(way)] = fma(dy, load(states, 2 * k), dC[std::size_t(way)]);
       }
-      da = add(da, M, k > 0 ? load(states, 2 * k - 2) : start);
+      da = fma(M, k > 0 ? load(states, 2 * k - 2) : start, da);
       for (Index way = 0; way < ways(); ++way)
-        dB[std::size_t(way)] = add(dB[std::size_t(way)], Pack::load(lanes.in(way) + (from + k) * group), M);
+        dB[std::size_t(way)] = fma(Pack::load(lanes.in(way) + (from + k) * group), M, dB[std::size_t(way)]);
       X* const du = lanes.du + (from + k) * group;
       if (R_ == 0) fma(M.re, B.re, fnma(M.im, B.im, Pack::load(du))).store(du);
-      M = advance(kept, a, M, zero());
+      M = advance(kept, a, M, Pair::zero());
     }
-    store(conj(settled(M)), lanes.lambda + 2 * n * group);
+    conj(settle(M)).store(lanes.lambda + 2 * n * group);
     X* const to = lanes.sums + n * rows_ * group;
-    store(conj(da), to + change * group);
+    conj(da).store(to + ModalRows::change * group);
     for (Index way = 0; way < ways(); ++way) {
-      store(conj(dB[std::size_t(way)]), to + row_in(way) * group);
-      store(conj(dC[std::size_t(way)]), to + row_out(way) * group);
+      conj(dB[std::size_t(way)]).store(to + ModalRows::in(way)*group);
+      conj(dC[std::size_t(way)]).store(to + ModalRows::out(way) * group);
     }
   }
 

@@ -16,7 +16,6 @@ namespace ssm::detail {
 template <Real T, Index N, Real X, class Arch>
 class ModalLags : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
-  using Tile::b, Tile::c, Tile::change, Tile::row_in, Tile::row_out;
   using Tile::bind, Tile::group, Tile::room, Tile::R_;
   using typename Tile::Pack, typename Tile::Recurrence;
 
@@ -64,14 +63,14 @@ class ModalLags : public ModalTile<T, N, X, Arch> {
     const auto numbers = [&](Index row) {
       Numbers result(M);
       for (Index n = 0; n < M; ++n) {
-        const X* const from = recurrence.coefficients(which) + (n * recurrence.rows() + row) * group + lane;
-        result(n) = Complex<double>(static_cast<double>(from[0]), static_cast<double>(from[group]));
+        const auto number = [&](Index part) { return recurrence.coefficients().number(h, n, part); };
+        result(n) = Complex<double>(static_cast<double>(number(row)), static_cast<double>(number(row + 1)));
       }
       return result;
     };
-    Numbers a = numbers(change);
+    Numbers a = numbers(ModalRows::change);
     for (Index n = 0; n < M; ++n)
-      if ((recurrence.kept(which)[n] >> lane & 1) != 0) a(n) += 1.0;
+      if (recurrence.coefficients().keeps(h, n)) a(n) += 1.0;
     for (Index out = 0; out < ways; ++out)
       for (Index in = 0; in < ways; ++in) {
         Numbers K = Numbers::Zero(M), slope = K;
@@ -79,7 +78,7 @@ class ModalLags : public ModalTile<T, N, X, Arch> {
           slope = slope * a + K;
           K = K * a + kappa(which, (out * ways + in) * steps + i, lane);
         }
-        const Numbers B = numbers(row_in(in)), C = numbers(row_out(out));
+        const Numbers B = numbers(ModalRows::in(in)), C = numbers(ModalRows::out(out));
         const Numbers dC = (B * K).conjugate(), dB = (C * K).conjugate();
         if (out == 0)
           cotangent.C.array() += dC.transpose();

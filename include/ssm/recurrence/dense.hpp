@@ -15,7 +15,7 @@ struct DenseCotangent {
   Array<double> C;      ///< (H, N)
   Array<double> D;      ///< (H)
 
-  /// Zeros.
+  /// Makes zeros.
   DenseCotangent(Index features, Index states)
       : A_bar(features, states, states), B_bar(features, states), C(features, states), D(features) {}
   /// Members that a sum over sequences adds up.
@@ -34,7 +34,7 @@ struct DenseCotangent {
 template <Real T, Index N, Real X>
 class DenseRecurrence {
  public:
-  /// Zeros.
+  /// Makes zeros.
   DenseRecurrence(Index features, Index states)
       : A_bar_(features, states, states), B_bar_(features, states), step_(features, states, states + 2), D_(features) {}
 
@@ -107,12 +107,31 @@ class DenseRecurrence {
 
   /// Steps of a tile of the backward run.
   static Index tile(Index length) noexcept { return std::clamp<Index>(length, 1, 1024); }
+  /// Scratch memory of `backwards`: it grows to what the longest sequence asks for.
+  struct Workspace {
+    Matrix<double> start;    ///< states before each tile         (N, tiles)
+    Matrix<double> x;        ///< states of a tile                (N, steps + 1)
+    Matrix<double> lambda;   ///< their cotangents                (N, steps)
+    Vector<double> carried;  ///< cotangent between two tiles     (N)
+    Vector<double> u, dy;    ///< of a tile                       (steps)
+
+    /// Makes the matrices of these sizes, where they are of others.
+    void fit(Index states, Index tiles, Index steps) {
+      start.resize(states, std::max<Index>(tiles, 1));
+      x.resize(states, steps + 1);
+      lambda.resize(states, steps);
+      carried.resize(states);
+      u.resize(steps);
+      dy.resize(steps);
+    }
+  };
   /// Runs backwards, in fp64; the states of one feature over a tile are kept. See Featurewise.
   void backwards(ConstSequence<T> u, std::span<const Array<X>> starts, ConstSequence<T> dy, DenseState<X>* dstate,
-                 Sequence<T> du, DenseCotangent& cotangent) const {
+                 Sequence<T> du, DenseCotangent& cotangent, Workspace& work) const {
     const Index size = states(), L = u.length(), steps = tile(L), tiles = (L + steps - 1) / steps;
-    Matrix<double> start(size, std::max<Index>(tiles, 1)), x(size, steps + 1), lambda(size, steps);
-    Vector<double> carried(size), u_tile(steps), dy_tile(steps);
+    work.fit(size, tiles, steps);
+    Matrix<double>&start = work.start, &x = work.x, &lambda = work.lambda;
+    Vector<double>&carried = work.carried, &u_tile = work.u, &dy_tile = work.dy;
     for (Index h = 0; h < features(); ++h) {
       const DiscreteDenseSystem<double> system = this->system(h);
       const auto B = system.B_bar.col(0);

@@ -9,15 +9,12 @@ namespace ssm::detail {
 ///     lambda_k = conj(C) dy_k + conj(Q_bar) ds_{k+1} + conj(A_bar) lambda_{k+1}
 ///     ds_k = -sum Re(conj(P_bar) lambda_k),    du_k += sum Re(conj(B_bar) lambda_k)
 ///
-/// It finds s and ds. When these are known the modes are independent, and ModalBlocks computes the cotangents of the
-/// coefficients. Sums over
-/// modes run in parts that do not wait for each other.
+/// The run finds s and ds. When these are known the modes are independent, and ModalBlocks computes the cotangents of
+/// the coefficients. Sums over modes run in parts that do not wait for each other.
 template <Real T, Index N, Real X, class Arch>
 class ModalSteps : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
-  using Tile::add, Tile::add_conj, Tile::advance, Tile::bind, Tile::group, Tile::load, Tile::room, Tile::settled,
-      Tile::store, Tile::turn_to, Tile::zero;
-  using Tile::b, Tile::c, Tile::change, Tile::p, Tile::q;
+  using Tile::advance, Tile::bind, Tile::group, Tile::load, Tile::room, Tile::turn_to;
   using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
 
@@ -40,7 +37,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   void sweep(const Lanes& tile) noexcept {
     each_lanes(tile, [&](const Lanes& lanes) {
       with_rank([&]<Index Rank>() { run<Rank>(lanes, lanes.start); });
-      settle(lanes.start);
+      settle_all(lanes.start);
     });
   }
   /// A tile backwards, all lanes of it: finds s and ds, adds to du.
@@ -48,7 +45,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     each_lanes(tile, [&](const Lanes& lanes) {
       X* const moving = moving_.data() + lanes.first;
       const auto begin = [&](const X* from) {
-        for (Index n = 0; n < M_; ++n) store(load(from, 2 * n), moving + 2 * n * group);
+        for (Index n = 0; n < M_; ++n) load(from, 2 * n).store(moving + 2 * n * group);
       };
       begin(lanes.start);
       with_rank([&]<Index Rank>() { run<Rank>(lanes, moving); });
@@ -64,9 +61,10 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       for (Index n = 0; n < M_; ++n)
         for (Index r = 0; r < R_; ++r) {
           const Pack ds = Pack::load(later(lanes, r));
-          X *const lambda = lanes.lambda + 2 * n * group, *const dQ = lanes.sums + (n * rows_ + q + 4 * r) * group;
-          store(add_conj(load(lambda, 0), ds, load(modes[n], q + 4 * r)), lambda);
-          store(add_conj(load(dQ, 0), ds, load(lanes.start, 2 * n)), dQ);
+          X *const lambda = lanes.lambda + 2 * n * group, *const dQ =
+                                                              lanes.sums + (n * rows_ + ModalRows::out(1 + r)) * group;
+          fma_conj(ds, load(modes[n], ModalRows::out(1 + r)), load(lambda, 0)).store(lambda);
+          fma_conj(ds, load(lanes.start, 2 * n), load(dQ, 0)).store(dQ);
         }
     });
   }
@@ -111,8 +109,8 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   }
 
   /// Numbers next to nothing become 0, before they are so small that they are slow.
-  void settle(X* numbers) const noexcept {
-    for (Index n = 0; n < M_; ++n) store(settled(load(numbers, 2 * n)), numbers + 2 * n * group);
+  void settle_all(X* numbers) const noexcept {
+    for (Index n = 0; n < M_; ++n) settle(load(numbers, 2 * n)).store(numbers + 2 * n * group);
   }
   X* later(const Lanes& lanes, Index r) noexcept { return later_.data() + r * group + lanes.first; }
 
@@ -124,7 +122,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     OfRanks<Rank, Parts> s;
     const auto gather_s = [&](Index n, Index part, Pair x) {
       for (Index r = 0; r < R; ++r) {
-        const Pair Q = load(modes[n], q + 4 * r);
+        const Pair Q = load(modes[n], ModalRows::out(1 + r));
         Pack& sum = s[std::size_t(r)][part];
         sum = fnma(Q.re, x.re, fma(Q.im, x.im, sum));
       }
@@ -140,14 +138,14 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       }
       each_mode([&](Index n, Index part) {
         const X* const from = modes[n];
-        const Pair B = load(from, b);
+        const Pair B = load(from, ModalRows::B);
         Pair v{B.re * u, B.im * u};
-        for (Index r = 0; r < R; ++r) v = add(v, now[std::size_t(r)], load(from, p + 4 * r));
-        const Pair moved = advance(modes.keep(n), load(from, change), load(states, 2 * n), v);
-        store(moved, states + 2 * n * group);
+        for (Index r = 0; r < R; ++r) v = fma(now[std::size_t(r)], load(from, ModalRows::in(1 + r)), v);
+        const Pair moved = advance(modes.keep(n), load(from, ModalRows::change), load(states, 2 * n), v);
+        moved.store(states + 2 * n * group);
         gather_s(n, part, moved);
       });
-      if (k % settling == settling - 1) settle(states);
+      if (k % settling == settling - 1) settle_all(states);
     }
   }
 
@@ -164,15 +162,14 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       OfRanks<Rank, Parts> ds;
       each_mode([&](Index n, Index part) {
         const X* const from = modes[n];
-        Pair lambda = add_conj(load(lambdas, 2 * n), dy, load(from, c));
-        for (Index r = 0; r < R; ++r) lambda = add_conj(lambda, next[std::size_t(r)], load(from, q + 4 * r));
-        const Pair B = load(from, b), carry = add_conj(zero(), lambda, load(from, change));
-        const auto kept = modes.keep(n);
-        store({Pack::add_where(kept, lambda.re, carry.re), Pack::add_where(kept, lambda.im, carry.im)},
-              lambdas + 2 * n * group);
+        Pair lambda = fma_conj(dy, load(from, ModalRows::C), load(lambdas, 2 * n));
+        for (Index r = 0; r < R; ++r)
+          lambda = fma_conj(next[std::size_t(r)], load(from, ModalRows::out(1 + r)), lambda);
+        const Pair B = load(from, ModalRows::B), carry = fma_conj(lambda, load(from, ModalRows::change), Pair::zero());
+        Pair::add_where(modes.keep(n), lambda, carry).store(lambdas + 2 * n * group);
         du[part] = fma(B.re, lambda.re, fma(B.im, lambda.im, du[part]));
         for (Index r = 0; r < R; ++r) {
-          const Pair P = load(from, p + 4 * r);
+          const Pair P = load(from, ModalRows::in(1 + r));
           Pack& sum = ds[std::size_t(r)][part];
           sum = fnma(P.re, lambda.re, fnma(P.im, lambda.im, sum));
         }
@@ -181,7 +178,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       (Pack::load(to) + du.total()).store(to);
       for (Index r = 0; r < R; ++r)
         ds[std::size_t(r)].total().store(k > 0 ? lanes.out(1 + r) + (k - 1) * group : later(lanes, r));
-      if (k % settling == 0) settle(lambdas);
+      if (k % settling == 0) settle_all(lambdas);
     }
   }
 

@@ -140,7 +140,7 @@ class MimoScan {
 
   /// States of a tile of time.
   struct Tile {
-    /// Zeros of these sizes.
+    /// Makes zeros of these sizes.
     Tile(Index steps, Index modes) : states(steps, 2 * modes), own_step(coefficients, modes) {}
     Array<T> states;    ///< real parts, imaginary parts              (steps, 2 S)
     Array<X> own_step;  ///< coefficients of a step with its own interval
@@ -202,8 +202,8 @@ class MimoScan {
       read_out(u.block(first, count), y.block(first, count), own);
     });
   }
-  /// One time step, of `interval` times the layer's own if it is given; all inputs are read before an output is
-  /// written.
+  /// Computes one time step, of `interval` times the layer's own if it is given. All inputs are read before an output
+  /// is written.
   void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {
     const Index S = modes(), H = outputs();
     assert(static_cast<Index>(u_k.size()) == inputs() && static_cast<Index>(y_k.size()) == H);

@@ -1,8 +1,7 @@
 #pragma once
 
+#include "ssm/core/gemm.hpp"
 #include "ssm/recurrence/mimo.hpp"
-
-#include <Eigen/Core>
 
 #include <span>
 
@@ -19,7 +18,7 @@ struct MimoCotangent {
   Array<double> Lambda;  ///< real parts, imaginary parts  (2, S)
   Array<double> dt;      ///< (S)
 
-  /// Zeros of the sizes of a scan.
+  /// Makes zeros of the sizes of a scan.
   template <Real X>
   explicit MimoCotangent(const MimoScan<T, X>& scan)
       : B(scan.inputs(), 2 * scan.modes()),
@@ -47,113 +46,122 @@ class MimoAdjoint {
   using State = MimoState<X>;
   using Checkpoints = MimoCheckpoints<X>;
   using Cotangent = MimoCotangent<T>;
-  using Rows = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  using Stride = Eigen::OuterStride<>;
+  using Rows = RowMajor<T>;
+  using ConstRows = RowMajor<const T>;
 
  public:
-  /// @param intervals   of uneven samples, or empty; sizes must have been checked
-  MimoAdjoint(const Scan& scan, ConstSequence<T> u, std::span<const T> intervals)
-      : scan_(scan),
-        u_(u),
-        intervals_(intervals),
-        steps_(scan.steps_of_tile(u.length())),
-        tiles_(scan.tiles_of(u.length())),
-        tile_(steps_, scan.modes()) {}
+  /// Makes room for a sequence of so many steps.
+  void fit(const Scan& scan, Index length) {
+    scan_ = &scan;
+    steps_ = scan.steps_of_tile(length);
+    tiles_ = scan.tiles_of(length);
+    const Index S = scan.modes();
+    const auto room = [](auto& array, Index rows, Index columns) {
+      if (array.rows() < rows || array.columns() != columns)
+        array = std::remove_cvref_t<decltype(array)>(rows, columns);
+    };
+    room(tile_.states, steps_, 2 * S);
+    room(tile_.own_step, Scan::coefficients, S);
+    room(driven_, steps_, 2 * S);
+    room(lambda_, steps_, 2 * S);
+    room(d_, 2, S);
+    room(sums_, step_sums, S);
+  }
 
-  /// The states before each tile, made by running through all but the last.
-  Checkpoints checkpoints(const State& before) {
-    Checkpoints checkpoints{Array<X>(tiles_, 2 * scan_.modes())};
+  /// The states before each tile, made by running through all but the last. Sizes must have been checked; valid until
+  /// the next run.
+  const Checkpoints& checkpoints(ConstSequence<T> u, std::span<const T> intervals, const State& before) {
+    checkpoints_.starts = Array<X>(tiles_, 2 * scan_->modes());
     State state = before;
     for (Index i = 0; i < tiles_; ++i) {
-      scan_.keep_state(state, checkpoints.starts.row(i).data());
+      scan_->keep_state(state, checkpoints_.starts.row(i).data());
       if (i + 1 < tiles_) {
-        product(states(steps_), rows(u_.block(i * steps_, steps_)), B());
-        scan_.scan_tile(steps_, intervals_of(i), state, tile_);
+        make_product<Transposed::none>(states(steps_), rows(u.block(i * steps_, steps_)), B());
+        scan_->scan_tile(steps_, of_tile(intervals, i), state, tile_);
       }
     }
-    return checkpoints;
+    return checkpoints_;
   }
 
   /// See S5::forward_vjp.
-  void operator()(const Checkpoints& checkpoints, ConstSequence<T> dy, State& dstate, Sequence<T> du,
-                  std::span<T> dintervals, Cotangent& cotangent) {
-    scan_.check_sizes(u_, dy, dstate);
-    require_same_shape<T>(u_, du, scan_.inputs());
-    const Index S = scan_.modes(), inputs = scan_.inputs(), outputs = scan_.outputs(), L = u_.length();
-    const Eigen::Map<const Rows> C(scan_.C().data(), 2 * S, outputs), D(scan_.D().data(), inputs, scan_.D().columns());
-    Eigen::Map<Rows> dB(cotangent.B.data(), inputs, 2 * S), dC(cotangent.C.data(), 2 * S, outputs),
-        dD(cotangent.D.data(), inputs, cotangent.D.columns());
-    Rows driven(steps_, 2 * S), lambda(steps_, 2 * S);
-    Array<X> d(2, S), sums(step_sums, S);
-    scan_.keep_state(dstate, d.data());
+  /// @param intervals   of uneven samples, or empty; their number must have been checked
+  void operator()(ConstSequence<T> u, std::span<const T> intervals, const Checkpoints& checkpoints, ConstSequence<T> dy,
+                  State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) {
+    scan_->check_sizes(u, dy, dstate);
+    require_same_shape<T>(u, du, scan_->inputs());
+    const Index S = scan_->modes(), inputs = scan_->inputs(), outputs = scan_->outputs(), L = u.length();
+    const ConstRows C{scan_->C().data(), 2 * S, outputs, outputs}, D{scan_->D().data(), inputs, outputs, outputs};
+    const Rows dB{cotangent.B.data(), inputs, 2 * S, 2 * S}, dC{cotangent.C.data(), 2 * S, outputs, outputs},
+        dD{cotangent.D.data(), inputs, outputs, outputs};
+    std::fill(sums_.begin(), sums_.end(), X(0));
+    scan_->keep_state(dstate, d_.data());
     State state(S);  // of a tile; its numbers are a checkpoint's
     for (Index i = tiles_ - 1; i >= 0; --i) {
       const Index from = i * steps_, count = std::min(steps_, L - from);
-      const auto u_tile = rows(u_.block(from, count)), dy_tile = rows(dy.block(from, count));
-      auto du_tile = rows(du.block(from, count));
-      product(states(count), u_tile, B());
-      driven.topRows(count) = states(count);
+      const ConstRows u_tile = rows(u.block(from, count)), dy_tile = rows(dy.block(from, count));
+      const Rows du_tile = rows(du.block(from, count)), lambda{lambda_.data(), count, 2 * S, 2 * S};
+      make_product<Transposed::none>(states(count), u_tile, B());
+      std::copy_n(tile_.states.data(), count * 2 * S, driven_.data());
       const X* const start = checkpoints.starts.row(i).data();
       std::copy_n(start, S, state.re.data());
       std::copy_n(start + S, S, state.im.data());
       std::fill_n(state.low_re.data(), S, X(0));
       std::fill_n(state.low_im.data(), S, X(0));
-      scan_.scan_tile(count, intervals_of(i), state, tile_);
-      add_product(dC, states(count).transpose(), dy_tile);
-      product(lambda.topRows(count), dy_tile, C.transpose());
-      const X* step = scan_.step();
+      scan_->scan_tile(count, of_tile(intervals, i), state, tile_);
+      add_product<Transposed::left, T>(dC, constant(states(count)), dy_tile);
+      make_product<Transposed::right>(lambda, dy_tile, C);
+      const X* step = scan_->step();
       for (Index k = count - 1; k >= 0; --k) {
         const auto at = static_cast<std::size_t>(from + k);
-        if (!intervals_.empty()) {
-          scan_.make_step(static_cast<double>(intervals_[at]), 0, S, tile_.own_step.data());
+        if (!intervals.empty()) {
+          scan_->make_step(static_cast<double>(intervals[at]), 0, S, tile_.own_step.data());
           step = tile_.own_step.data();
         }
-        T *const v = driven.data() + k * 2 * S, *const l = lambda.data() + k * 2 * S;
+        T *const v = driven_.data() + k * 2 * S, *const l = lambda_.data() + k * 2 * S;
         if (k > 0)
-          retreat_modes(S, step, v, tile_.states.row(k - 1).data(), l, d.data(), sums.data());
+          retreat_modes(S, step, v, tile_.states.row(k - 1).data(), l, d_.data(), sums_.data());
         else
-          retreat_modes(S, step, v, start, l, d.data(), sums.data());
-        if (!intervals_.empty()) {
-          const double found = add_steps(static_cast<double>(intervals_[at]), sums, cotangent);
+          retreat_modes(S, step, v, start, l, d_.data(), sums_.data());
+        if (!intervals.empty()) {
+          const double found = add_steps(static_cast<double>(intervals[at]), sums_, cotangent);
           if (!dintervals.empty()) dintervals[at] += static_cast<T>(found);
         }
       }
-      if (intervals_.empty()) add_steps(1, sums, cotangent);
-      add_product(dB, u_tile.transpose(), lambda.topRows(count));
-      add_product(du_tile, lambda.topRows(count), B().transpose());
-      if (scan_.direct() == Direct::matrix) {
-        add_product(dD, u_tile.transpose(), dy_tile);
-        add_product(du_tile, dy_tile, D.transpose());
+      if (intervals.empty()) add_steps(1, sums_, cotangent);
+      add_product<Transposed::left, T>(dB, u_tile, constant(lambda));
+      add_product<Transposed::right, T>(du_tile, constant(lambda), B());
+      if (scan_->direct() == Direct::matrix) {
+        add_product<Transposed::left, T>(dD, u_tile, dy_tile);
+        add_product<Transposed::right, T>(du_tile, dy_tile, D);
       } else {
         for (Index k = 0; k < count; ++k)
           for (Index h = 0; h < inputs; ++h) {
             cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
-            du_tile(k, h) += scan_.D()(h) * dy_tile(k, h);
+            du_tile(k, h) += scan_->D()(h) * dy_tile(k, h);
           }
       }
     }
     dstate = State(S);
-    std::copy_n(d.data(), S, dstate.re.data());
-    std::copy_n(d.data() + S, S, dstate.im.data());
+    std::copy_n(d_.data(), S, dstate.re.data());
+    std::copy_n(d_.data() + S, S, dstate.im.data());
   }
 
  private:
-  /// to = a b
-  template <class To>
-  static void product(To&& to, const auto& a, const auto& b) {
-    to.setZero();
-    add_product(to, a, b);
+  /// Sets `to`, which lies together, to a product.
+  template <Transposed transposed>
+  static void make_product(Rows to, ConstRows a, ConstRows b) {
+    std::fill_n(to.data, to.rows * to.columns, T(0));
+    add_product<transposed, T>(to, a, b);
   }
-  static Eigen::Map<const Rows, 0, Stride> rows(ConstSequence<T> of) {
-    return {of.data(), of.length(), of.features(), Stride(of.stride())};
+  template <class U>
+  static RowMajor<U> rows(SequenceView<U> of) {
+    return {of.data(), of.length(), of.features(), of.stride()};
   }
-  static Eigen::Map<Rows, 0, Stride> rows(Sequence<T> of) {
-    return {of.data(), of.length(), of.features(), Stride(of.stride())};
-  }
-  Eigen::Map<const Rows> B() const { return {scan_.B().data(), scan_.inputs(), 2 * scan_.modes()}; }
-  Eigen::Map<Rows> states(Index count) { return {tile_.states.data(), count, 2 * scan_.modes()}; }
-  const T* intervals_of(Index tile) const noexcept {
-    return intervals_.empty() ? nullptr : intervals_.data() + tile * steps_;
+  static ConstRows constant(Rows of) { return {of.data, of.rows, of.columns, of.stride}; }
+  ConstRows B() const { return {scan_->B().data(), scan_->inputs(), 2 * scan_->modes(), 2 * scan_->modes()}; }
+  Rows states(Index count) { return {tile_.states.data(), count, 2 * scan_->modes(), 2 * scan_->modes()}; }
+  const T* of_tile(std::span<const T> intervals, Index tile) const noexcept {
+    return intervals.empty() ? nullptr : intervals.data() + tile * steps_;
   }
 
   /// Rows of sums over steps of one length: of lambda conj(x_{k-1}), of lambda conj(B u); real and imaginary parts.
@@ -163,15 +171,16 @@ class MimoAdjoint {
   /// the interval that the summed steps have in common.
   double add_steps(double interval, Array<X>& sums, Cotangent& cotangent) const {
     double dinterval = 0;
-    for (Index s = 0; s < scan_.modes(); ++s) {
+    for (Index s = 0; s < scan_->modes(); ++s) {
       const auto number = [&](Index row) {
         return Complex<double>(static_cast<double>(sums(row, s)), static_cast<double>(sums(row + 1, s)));
       };
-      const ModeCotangent<double> mode = scan_.step_vjp(scan_.Lambda(s), interval * scan_.dt(s), number(0), number(2));
+      const ModeCotangent<double> mode =
+          scan_->step_vjp(scan_->Lambda(s), interval * scan_->dt(s), number(0), number(2));
       cotangent.Lambda(0, s) += mode.Lambda.real();
       cotangent.Lambda(1, s) += mode.Lambda.imag();
       cotangent.dt(s) += interval * mode.dt;
-      dinterval += scan_.dt(s) * mode.dt;
+      dinterval += scan_->dt(s) * mode.dt;
     }
     std::fill(sums.begin(), sums.end(), X(0));
     return dinterval;
@@ -198,11 +207,13 @@ class MimoAdjoint {
     }
   }
 
-  const Scan& scan_;
-  ConstSequence<T> u_;
-  std::span<const T> intervals_;
-  Index steps_, tiles_;
-  typename Scan::Tile tile_;
+  const Scan* scan_ = nullptr;
+  Index steps_ = 0, tiles_ = 0;
+  typename Scan::Tile tile_{0, 0};
+  Array<T> driven_;          // v of a tile, then its cotangent        (steps, 2 S)
+  Array<T> lambda_;          // cotangents of the states               (steps, 2 S)
+  Array<X> d_, sums_;        // from the step after; see retreat_modes
+  Checkpoints checkpoints_;  // those that were made here
 };
 
 }  // namespace ssm::detail

@@ -39,6 +39,45 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   static constexpr Index pack = Pack::size;
 
  public:
+  /// Returns a zero cotangent, ready to accumulate sequences.
+  static ModalCotangent zero(const Recurrence& recurrence, Index features) {
+    const Index groups = (features + group - 1) / group;
+    return {Array<double>(groups, recurrence.modes() * ModalRows::count(recurrence.rank()), group),
+            Array<double>(groups, group), Array<double>(groups, ModalLags<T, N, X, Arch>::count(recurrence), group)};
+  }
+  /// Returns the cotangent of what ModalRecurrence::set was given for feature h, D's apart.
+  /// @param states   N
+  static DiscreteDplrSystem<double> of_system(const Recurrence& recurrence, const ModalCotangent& cotangent, Index h,
+                                              Index states) {
+    const Index M = recurrence.modes(), R = recurrence.rank(), rows = ModalRows::count(R);
+    DiscreteDplrSystem<double> result{states,
+                                      Vector<Complex<double>>(M),
+                                      Matrix<Complex<double>>(M, R),
+                                      Matrix<Complex<double>>(M, R),
+                                      Vector<Complex<double>>(M),
+                                      RowVector<Complex<double>>(M)};
+    for (Index n = 0; n < M; ++n) {
+      const auto number = [&](Index row) {
+        const auto part = [&](Index each) { return cotangent.coefficients(h / group, n * rows + each, h % group); };
+        return Complex<double>(part(row), part(row + 1));
+      };
+      result.Delta(n) = number(ModalRows::change);
+      result.B_bar(n) = number(ModalRows::B);
+      result.C(n) = number(ModalRows::C);
+      for (Index r = 0; r < R; ++r) {
+        result.P_bar(n, r) = number(ModalRows::in(1 + r));
+        result.Q_bar(n, r) = number(ModalRows::out(1 + r));
+      }
+    }
+    ModalLags<T, N, X, Arch>::backwards(recurrence, cotangent.kappa, h, result);
+    for (Index n = 0; n < M; ++n) {
+      const auto count = static_cast<double>(multiplicity(n, states));  // is in C and Q_bar
+      result.C(n) *= count;
+      result.Q_bar.row(n) *= count;
+    }
+    return result;
+  }
+
   /// Steps of a tile.
   static Index tile(Index length) noexcept { return std::clamp<Index>(length, 1, 2048); }
   /// Makes room for a sequence of so many steps, where there is not enough.
@@ -160,7 +199,7 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   void direct(Index which, Index steps, ModalCotangent& cotangent) noexcept {
     std::array<X, std::size_t(group)> sums;
     for (Index lane = 0; lane < group; lane += pack) {
-      const Pack D = Pack::load(recurrence_->direct(which) + lane);
+      const Pack D = Pack::load(recurrence_->coefficients().direct(which) + lane);
       Pack sum(X(0));
       for (Index at = lane; at < steps * group; at += group) {
         const Pack dy = Pack::load(dy_.data() + at);

@@ -32,19 +32,14 @@ class ModalTile {
  protected:
   using Recurrence = ModalRecurrence<T, N, X, Arch>;
   using Pack = simd::Pack<X, Arch>;
-  using Pair = typename Recurrence::Pair;
+  using Pair = simd::ComplexPack<X, Arch>;
   using Mask = typename Pack::Mask;
   static constexpr Index group = simd::group<X>;
-  enum { change = 0, b = 2, c = 4, p = 6, q = 8 };  // rows of a mode; p and q of each rank follow one another
-  /// Rows by which what enters comes in, and what leaves goes out.
-  static constexpr Index row_in(Index which) noexcept { return which == 0 ? Index(b) : p + 4 * (which - 1); }
-  static constexpr Index row_out(Index which) noexcept { return which == 0 ? Index(c) : q + 4 * (which - 1); }
-
   void bind(const Recurrence& recurrence) noexcept {
     recurrence_ = &recurrence;
     M_ = recurrence.modes();
     R_ = recurrence.rank();
-    rows_ = recurrence.rows();
+    rows_ = ModalRows::count(R_);
   }
   /// Rows of lanes, where there are not enough.
   static void room(auto& array, Index rows) {
@@ -52,8 +47,8 @@ class ModalTile {
   }
   /// The group whose turn it is.
   void turn_to(Index which) noexcept {
-    coefficients_ = recurrence_->coefficients(which);
-    kept_ = recurrence_->kept(which);
+    coefficients_ = recurrence_->coefficients().equations(which);
+    kept_ = recurrence_->coefficients().keep_masks(which);
   }
   /// The coefficients of some lanes, as values: what is stored in a loop might be this object's members.
   struct Modes {
@@ -71,37 +66,9 @@ class ModalTile {
   bool keeps(Index n, Index lane) const noexcept { return (kept_[n] >> lane & 1) != 0; }
   Mask keep(Index n, const Lanes& lanes) const noexcept { return modes(lanes).keep(n); }
 
-  static Pair zero() noexcept { return {Pack(X(0)), Pack(X(0))}; }
   static Pair load(const X* from, Index row) noexcept { return Pair::load(from + row * group); }
-  static void store(Pair value, X* to) noexcept {
-    value.re.store(to);
-    value.im.store(to + group);
-  }
-  static void add_to(X* to, Pair value) noexcept {
-    (Pack::load(to) + value.re).store(to);
-    (Pack::load(to + group) + value.im).store(to + group);
-  }
-  static Pair conj(Pair x) noexcept { return {x.re, Pack(X(0)) - x.im}; }
-  static Pair settled(Pair x) noexcept {
-    const Pack grid(settling_grid<X>);
-    return {(x.re + grid) - grid, (x.im + grid) - grid};
-  }
-  static Pair add(Pair x, Pair y) noexcept { return {x.re + y.re, x.im + y.im}; }
-  /// sum + x y
-  static Pair add(Pair sum, Pack x, Pair y) noexcept { return {fma(x, y.re, sum.re), fma(x, y.im, sum.im)}; }
-  static Pair add(Pair sum, Pair x, Pair y) noexcept {
-    return {fma(x.re, y.re, fnma(x.im, y.im, sum.re)), fma(x.re, y.im, fma(x.im, y.re, sum.im))};
-  }
-  /// sum + x conj(y)
-  static Pair add_conj(Pair sum, Pack x, Pair y) noexcept { return {fma(x, y.re, sum.re), fnma(x, y.im, sum.im)}; }
-  static Pair add_conj(Pair sum, Pair x, Pair y) noexcept {
-    return {fma(x.im, y.im, fma(x.re, y.re, sum.re)), fnma(x.re, y.im, fma(x.im, y.re, sum.im))};
-  }
   /// keep x + a x + v
-  static Pair advance(Mask keep, Pair a, Pair x, Pair v) noexcept {
-    const Pair moved = add(v, a, x);
-    return {Pack::add_where(keep, x.re, moved.re), Pack::add_where(keep, x.im, moved.im)};
-  }
+  static Pair advance(Mask keep, Pair a, Pair x, Pair v) noexcept { return Pair::add_where(keep, x, fma(a, x, v)); }
 
   const Recurrence* recurrence_ = nullptr;
   Index M_ = 0, R_ = 0, rows_ = 0;

@@ -48,7 +48,7 @@ class Pack {
   static constexpr Index size = static_cast<Index>(Batch::size);
 
   Pack() = default;
-  /// The same number everywhere.
+  /// Sets all lanes to one number.
   explicit Pack(T value) noexcept : batch_(value) {}
 
   /// `size` numbers from memory, aligned or not.
@@ -135,7 +135,7 @@ class Pack<T, scalar> {
   /// The number.
   explicit Pack(T value) noexcept : value_(value) {}
 
-  /// From memory.
+  /// Loads from memory.
   static Pack load(const T* from) noexcept { return Pack(*from); }
   /// Sets it from those numbers.
   void store(T* to) const noexcept { *to = value_; }
