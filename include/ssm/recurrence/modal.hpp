@@ -232,6 +232,27 @@ class ModalRecurrence {
     if constexpr (Turns) base.store(lanes.heads);
   }
 
+  /// Asks for what the next modes and the end of the block will read, a row of each table a step, while `Modes` modes
+  /// from n on are in registers: it comes from the second level cache, in bursts that a processor does not foresee.
+  template <Index Modes>
+  class Ahead {
+   public:
+    Ahead(const Lanes& lanes, Index n, Index modes) noexcept
+        : running_(lanes.running + (n + Modes < modes ? n + Modes : 0) * RunningRows::count(0) * group),
+          moving_(lanes.moving + (n + Modes < modes ? n + Modes : 0) * moving_rows * group),
+          turning_(lanes.turning + n * TurningRows::count * group),
+          held_(lanes.held + n * held_rows * group) {}
+    void operator()(Index k) const noexcept {
+      simd::prefetch(running_ + k % (Modes * RunningRows::count(0)) * group);
+      simd::prefetch(moving_ + k % (Modes * moving_rows) * group);
+      simd::prefetch(turning_ + std::min(k, Modes * TurningRows::count - 1) * group);
+      simd::prefetch(held_ + k % (Modes * held_rows) * group);
+    }
+
+   private:
+    const X *running_, *moving_, *turning_, *held_;
+  };
+
   /// `Modes` modes from n on in registers, over all steps; their share is added to y.
   /// @tparam Turns   whether the block ends after these steps; then base += Re(C B_bar X)
   template <Index Modes, bool Turns>
@@ -246,7 +267,9 @@ class ModalRecurrence {
       all[static_cast<std::size_t>(m)] = {Pair::load(moving), Pair::load(moving + 2 * group), Pair::load(from),
                                           Pair::load(from + RunningRows::out * group)};
     }
+    const Ahead<Modes> ahead(lanes, n, modes());
     for (Index k = 0; k < lanes.steps; ++k) {
+      if constexpr (Turns) ahead(k);
       const Pack input = Pack::load(lanes.u + k * group);
       Pack output = Pack::load(lanes.y + k * group);
       for (Mode& mode : all) {
