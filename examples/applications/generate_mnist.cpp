@@ -32,7 +32,7 @@ std::vector<float> before_each(const std::uint8_t* image) {
   std::copy_n(image, pixels - 1, u.begin() + 1);
   return u;
 }
-/// Nats of an image, its derivative, and the share of pixels that were the likeliest.
+/// Returns the loss of an image in nats and the share of pixels that were the likeliest, and adds the derivative.
 train::LossResult image_loss(const std::uint8_t* image, ConstSequence<float> logits, Sequence<float> dlogits,
                              double weight) {
   train::LossResult sum{0, 0};
@@ -50,7 +50,7 @@ double nats(const Model& model, const std::uint8_t* image) {
   model.forward({std::span<const float>(u), 1}, rows);
   return image_loss(image, rows, {nobody.data(), pixels, values}, 0).loss;
 }
-/// Mean over some images, in bits per pixel.
+/// Returns the mean loss over some images, in bits per pixel.
 double bits_per_pixel(const Model& model, const example::Mnist& images, Index count, Executor& threads) {
   std::vector<double> each(static_cast<std::size_t>(count));
   threads.run(count, [&](Index i, Index) {
@@ -59,7 +59,7 @@ double bits_per_pixel(const Model& model, const example::Mnist& images, Index co
   return std::accumulate(each.begin(), each.end(), 0.0) / static_cast<double>(count) / std::numbers::ln2;
 }
 
-/// An image that begins with `given` pixels of another.
+/// Draws an image whose first `given` pixels are another's.
 Image draw_image(const Model& model, const std::uint8_t* from, Index given, double temperature, Random& random) {
   Image image(std::size_t(pixels), 0);
   std::copy_n(from, given, image.begin());
@@ -80,10 +80,10 @@ Image draw_image(const Model& model, const std::uint8_t* from, Index given, doub
   }
   return image;
 }
-/// Images in rows, drawn as one picture.
+/// Draws rows of images as one picture.
 void draw_grid(const std::filesystem::path& out, const std::string& name, const std::vector<std::vector<Image>>& rows,
                const std::vector<std::string>& titles) {
-  std::string text, labels;
+  std::string text;
   const std::size_t columns = rows.front().size();
   for (std::size_t r = 0; r < rows.size(); ++r) {
     for (std::size_t y = 0; y < std::size_t(width); ++y) {
@@ -92,18 +92,15 @@ void draw_grid(const std::filesystem::path& out, const std::string& name, const 
           text += std::to_string(rows[r][c][std::size_t(width) * y + x]) +
                   (c + 1 == columns && x + 1 == std::size_t(width) ? "\n" : "\t");
     }
-    labels += std::string(r > 0 ? ", " : "") + "'" + titles[r] + "' " + std::to_string(width * r + width / 2);
   }
   example::write_file(out / (name + ".tsv"), text);
-  example::draw(out, name,
-                "set palette defined (0 'black', 1 'white')\nset cbrange [0:255]\nunset colorbox\nunset key\nunset "
-                "grid\nunset xtics\nset yrange [*:*] reverse\nset autoscale xfix\nset autoscale yfix\nset size ratio "
-                "-1\nset ytics (" +
-                    labels + ") scale 0\nplot DATA matrix with image\n",
-                static_cast<int>(1050 * rows.size() / columns + 60));
+  example::draw(
+      out, name, "images",
+      {{"TITLES", example::words(titles)}, {"ROWS", std::to_string(rows.size())}, {"WIDTH", std::to_string(width)}},
+      static_cast<int>(1050 * rows.size() / columns + 60));
 }
 
-/// Microseconds of a step, at positions up to `longest`: the middle of those since the last position.
+/// Returns microseconds of a step at each position: the median of the steps just before it.
 template <class Step>
 std::vector<double> step_times(const std::vector<double>& positions, Step step) {
   std::vector<double> result, window;
@@ -121,7 +118,7 @@ std::vector<double> step_times(const std::vector<double>& positions, Step step) 
   }
   return result;
 }
-/// Time per pixel over the position, of the model and of the same with attention in the place of its layers.
+/// Measures the time per pixel over the position, of the model and of one with attention in the place of its layers.
 void compare_times(const Model& model, const std::filesystem::path& out, Index longest, Random& random) {
   const Index H = model.shape().features, heads = H % 4 == 0 ? 4 : 1;
   std::vector<double> positions;
@@ -174,13 +171,7 @@ void compare_times(const Model& model, const std::filesystem::path& out, Index l
   example::write_file(out / "time_per_pixel.tsv",
                       example::table({"position", "S4D (us)", "attention (us)", "state (bytes)", "cache (bytes)"},
                                      {positions, ours, theirs, state_bytes, cache_bytes}));
-  example::draw(
-      out, "time_per_pixel",
-      "set logscale xy\nset xlabel 'pixels so far'\nset ylabel 'microseconds per pixel'\nset key top left inside\n"
-      "plot " +
-          example::line(2, "S4D, by its state", "#2c6fbb", "lw 2.5") + ", " +
-          example::line(3, "attention, by its cache", "#c0392b", "lw 2.5") + "\n",
-      600);
+  example::draw(out, "time_per_pixel", "time_per_pixel", {}, 600);
 }
 
 void learn(const example::Mnist& learnt, const example::Mnist& tested, Model& model, example::TrainingChoices& choices,

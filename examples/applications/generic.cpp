@@ -1,9 +1,9 @@
-// One function template over SSMLayer, with all layers and one of a user's own.
+// One function template over SSMLayer runs all layers and one of a user's own.
 //
-// What is written against the concept (include/ssm/layer/concept.hpp) works for S4, S4D, LSSL, S5, and for
-// example::MovingAverage (support/moving_average.hpp), which is none of the library's. Here: how long a layer
-// remembers, measured as the share of an impulse's energy that comes out after some time; and that a step is forward,
-// to rounding.
+// Code that is written for the concept (include/ssm/layer/concept.hpp) works for S4, S4D, LSSL, S5, and for
+// example::MovingAverage (support/moving_average.hpp), which is not the library's. The program measures how long a
+// layer remembers, as the share of an impulse's energy that comes out after some time, and checks that steps give what
+// forward gives, up to rounding.
 #include "support/moving_average.hpp"
 
 #include <ssm/ssm.hpp>

@@ -24,7 +24,7 @@ double signal(double t) {
   return std::sin(2 * std::numbers::pi * (4 * s + 8 * s * s)) + (s > 0.55 ? 0.8 : 0.0);
 }
 
-// What a memory still says of the past, NaN where it says nothing, and the error of what it says.
+// Returns the past as a memory still has it, NaN where it has nothing, and prints the error.
 template <class Memory>
 std::vector<double> past(const std::string& name, Memory memory, double reach) {
   for (int k = 0; k < length; ++k) memory.update(signal(k + 0.5));
@@ -69,15 +69,6 @@ int main(int count, char** arguments) {
         past("LagT   ", hippo::OnlineMemory<hippo::LagT>(N, fade), window)};
     example::write_file(std::filesystem::path(out) / "hippo_memory.tsv",
                         example::table({"time", "signal", "LegS", "LegT", "Fourier", "LagT"}, columns));
-    const std::vector<std::string> titles{"LegS: all of the past", "LegT: a window", "Fourier: a window, as a circle",
-                                          "LagT: a past that fades"};
-    std::string plots =
-        "set xlabel 'time in samples'\nset yrange [-2.5:3]\nset datafile missing 'nan'\n"
-        "set multiplot layout 4,1 title 'What " +
-        std::to_string(N) + " numbers remember'\n";
-    for (std::size_t i = 0; i < titles.size(); ++i)
-      plots += "set title '" + titles[i] + "'\nplot " + example::line(2, "signal", "#bbbbbb", "lw 3, ") +
-               example::line(i + 3, "remembered", "#c0392b") + "\n";
-    example::draw(out, "hippo_memory", plots, 1200);
+    example::draw(out, "hippo_memory", "hippo_memory", {{"NUMBERS", std::to_string(N)}}, 1200);
   });
 }

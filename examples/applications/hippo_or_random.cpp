@@ -83,16 +83,13 @@ int main(int count, char** arguments) {
     const auto measured = std::min(static_cast<std::size_t>(tests), tested.count());
     std::vector<std::string> names{"epoch"};
     std::vector<std::vector<double>> columns(1);
-    std::string script =
-        "set multiplot layout 2,1\nset xlabel 'epoch'\nset ylabel 'test accuracy (%)'\n"
-        "set yrange [0:100]\n";
+    std::vector<std::string> orders;
     std::cout << "Test accuracy after the last epoch, of every seed, follows each kind.\n"
               << std::fixed << std::setprecision(2);
     for (const std::string pixels_in : {"permuted", "in-order"}) {
       if (order != "both" && order != pixels_in) continue;
       const bool permuted = pixels_in == "permuted";
       const auto train_images = halved(learnt, used, permuted), test_images = halved(tested, measured, permuted);
-      std::string plots;
       for (const Kind& kind : kinds) {
         std::vector<double> last;
         for (Index seed = 1; seed <= seeds; ++seed) {
@@ -121,16 +118,23 @@ int main(int count, char** arguments) {
             columns.back().push_back(100 * epoch.test);
           }
           last.push_back(columns.back().back());
-          plots += (plots.empty() ? "plot " : ", ") +
-                   example::line(columns.size(), seed == 1 ? kind.name : "", kind.color, "lw 2");
         }
         std::cout << std::left << std::setw(10) << pixels_in << std::setw(18) << kind.name;
         for (const double each : last) std::cout << each << " ";
         std::cout << "%\n";
       }
-      script += "set title 'pixels " + std::string(permuted ? "permuted" : "in order") + "'\n" + plots + "\n";
+      orders.push_back(permuted ? "permuted" : "in order");
     }
     example::write_file(std::filesystem::path(out) / "hippo_or_random.tsv", example::table(names, columns));
-    example::draw(out, "hippo_or_random", script + "unset multiplot\n");
+    std::vector<std::string> titles, colors;
+    for (const Kind& kind : kinds) {
+      titles.push_back(kind.name);
+      colors.push_back(kind.color);
+    }
+    example::draw(out, "hippo_or_random", "hippo_or_random",
+                  {{"ORDERS", example::words(orders)},
+                   {"KINDS", example::words(titles)},
+                   {"COLORS", example::words(colors)},
+                   {"SEEDS", std::to_string(seeds)}});
   });
 }

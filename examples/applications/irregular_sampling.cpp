@@ -1,9 +1,9 @@
-// Told the time or not: S5 on unevenly sampled sequences.
+// S5 on unevenly sampled sequences, told the times or not.
 //
 // A damped, driven pendulum is looked at now and then, through noise: sin and cos of its angle, at times that are
 // drawn. From those, how fast it turns is to be told at each look. S5 takes a time step of its own for every sample
-// (S5, arXiv:2208.04933, section 6.3); the same model, told nothing of the times, has to guess. Over three seeds, all
-// else equal.
+// (S5, arXiv:2208.04933, section 6.3); the same model, told nothing of the times, has to guess. Both are
+// trained with three seeds; all else is equal.
 #include "support/training.hpp"
 
 #include <ssm/layer/s5.hpp>
@@ -143,22 +143,6 @@ int main(int count, char** arguments) {
     example::write_file(out + "/errors.tsv", example::table({"kind", "mean", "least", "largest"}, columns));
     example::write_file(out + "/irregular_sampling.tsv",
                         example::table({"seconds", "truth", "told", "not told"}, shown));
-    example::draw(
-        out, "irregular_sampling",
-        "set multiplot layout 1,2\nset bmargin 4\nset lmargin 9\nset size 0.3,1\nset xrange [-0.6:1.6]\nset yrange "
-        "[0:*]\nset ylabel 'mean squared "
-        "error, held out'\n"
-        "set xtics (\"told the\\nintervals\" 0, \"told\\nnothing\" 1)\nset boxwidth 0.6\nset style fill solid "
-        "0.5\nunset "
-        "key\n"
-        "plot 'errors.tsv' using 1:2 with boxes lc rgb '#4060c0', '' using 1:2:3:4 with yerrorbars lc rgb 'black' lw "
-        "2\n"
-        "set origin 0.3,0\nset size 0.7,1\nset xrange [*:*]\nset yrange [*:*]\nset xtics auto\nset key top right "
-        "inside\n"
-        "set xlabel 'seconds'\nset ylabel 'angular velocity (1/s)'\nplot DATA using 1:2 title 'truth' with lines lw 2 "
-        "lc rgb 'black', "
-        "DATA using 1:3 title 'told the intervals' with linespoints pt 7 ps 0.6 lc rgb '#4060c0', "
-        "DATA using 1:4 title 'told nothing' with linespoints pt 7 ps 0.6 lc rgb '#c04040'\nunset multiplot\n",
-        500);
+    example::draw(out, "irregular_sampling", "irregular_sampling", {}, 500);
   });
 }

@@ -76,17 +76,9 @@ int main(int count, char** arguments) {
     std::vector<std::string> names{"time"};
     std::vector<std::vector<double>> columns(1);
     for (Index k = 1; k < length; ++k) columns[0].push_back(dt * static_cast<double>(k));
-    std::string plots = "set multiplot layout " + std::to_string(all.size()) +
-                        ",2 title 'Impulse responses and their spectra'\nunset key\n";
+    std::vector<std::string> systems;
     for (const Response& response : all) {
-      plots += "unset logscale\nset xrange [0:*]\nset xlabel 'seconds'\nset ylabel 'response'\nset title '" +
-               response.name + "'\nplot " + example::line(columns.size() + 1, "", "#2c6fbb") + "\n";
-      plots +=
-          "set logscale x\nset xrange [*:*]\nset yrange [-80:3]\nset xlabel 'Hz'\nset ylabel 'dB'\nset title "
-          "'spectrum'\nplot DATA "
-          "using (($0+1)*" +
-          example::number(1 / (dt * static_cast<double>(fft::fast_length(4 * length)))) +
-          "):" + std::to_string(columns.size() + 2) + " with lines lc rgb '#c0392b'\nset yrange [*:*]\n";
+      systems.push_back(response.name);
       for (const auto* column : {&response.kernel, &response.spectrum}) {
         names.push_back(response.name);
         columns.push_back(*column);
@@ -94,6 +86,8 @@ int main(int count, char** arguments) {
     }
     example::write_file(std::filesystem::path(out) / "kernels.tsv", example::table(names, columns));
     std::cout << all.size() << " responses of " << length << " samples, N = " << N << '\n';
-    example::draw(out, "kernels", plots, 2600);
+    const double hertz = 1 / (dt * static_cast<double>(fft::fast_length(4 * length)));
+    example::draw(out, "kernels", "kernels", {{"SYSTEMS", example::words(systems)}, {"HERTZ", example::number(hertz)}},
+                  2600);
   });
 }

@@ -1,9 +1,9 @@
-// What each mode of a layer costs over the length of the sequence, and where they cross.
+// Measures what each algorithm of a layer costs over the length of the sequence, and where the costs cross.
 //
 // A layer runs as a recurrence, O(N L), or as a convolution by Fourier transforms, O(L log L), plus its kernel where
-// that is not kept (S4, arXiv:2111.00396, section 2.3 and 2.4; S4D, arXiv:2206.11893, section 3.2). Few states: the
-// recurrence wins at every length. Many: a kept kernel does, beyond a length that this program measures. One thread,
-// times are medians; the line of the planner is what it would choose.
+// that is not kept (S4, arXiv:2111.00396, section 2.3 and 2.4; S4D, arXiv:2206.11893, section 3.2). With few states the
+// recurrence wins at every length. With many, a kept kernel wins beyond a length that this program measures. Times are
+// medians of one thread; the planner's line is what it would choose.
 #include "support/program.hpp"
 #include "support/progress.hpp"
 
@@ -19,7 +19,7 @@ namespace {
 
 constexpr Index features = 16;
 
-// ns for each feature and step, the median of a few runs.
+// Returns ns for each feature and step, the median of a few runs.
 template <class Work>
 double nanoseconds(Index length, Work work) {
   std::vector<double> times;
@@ -49,10 +49,6 @@ int main(int count, char** arguments) {
     std::vector<std::string> names{"length"};
     std::vector<std::vector<double>> columns(1);
     for (Index L = 64; L <= longest; L *= 2) columns[0].push_back(static_cast<double>(L));
-    std::string plots =
-        "set logscale xy\nset xlabel 'length L'\nset ylabel 'ns for each feature and step'\nset key above "
-        "maxrows 2\nset multiplot layout 1," +
-        std::to_string(states.size()) + "\n";
     double done = 0;
     for (const Index N : states) {
       Random random(1);
@@ -78,18 +74,12 @@ int main(int count, char** arguments) {
                 << (crossing < kept.size() ? "beats the recurrence from L = " + example::number(columns[0][crossing])
                                            : std::string("never beats the recurrence"))
                 << '\n';
-      const std::size_t first = columns.size() + 1;
-      plots += "set title 'N = " + std::to_string(N) + "'\nplot " +
-               example::line(first + 3, "choice of the planner", "#dddddd", "lw 8, ") +
-               example::line(first, "recurrence", "#2c6fbb", "lw 2, ") +
-               example::line(first + 1, "convolution, kernel made anew", "#c9a227", "lw 2, ") +
-               example::line(first + 2, "convolution, kernel kept", "#c0392b", "lw 2") + "\n";
       for (auto* column : {&recurrence, &anew, &kept, &chosen}) {
         names.push_back("N = " + std::to_string(N));
         columns.push_back(*column);
       }
     }
     example::write_file(std::filesystem::path(out) / "modes.tsv", example::table(names, columns));
-    example::draw(out, "modes", plots, 600);
+    example::draw(out, "modes", "modes", {{"STATES", example::words(states)}}, 600);
   });
 }

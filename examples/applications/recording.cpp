@@ -40,7 +40,6 @@ void remember(const example::Recording& recording, const Options& options, examp
   }
   std::vector<std::string> names{"time", "signal"};
   std::vector<std::vector<double>> columns{seconds, signal};
-  std::string plots;
   std::cout << "HiPPO-LegS: " << f.size() << " samples remembered in N numbers\n";
   for (const Index N : options.memory) {
     ssm::hippo::OnlineMemory<ssm::hippo::LegS> memory(N);
@@ -57,18 +56,12 @@ void remember(const example::Recording& recording, const Options& options, examp
     std::cout << "  N = " << std::setw(5) << N << "   error " << std::sqrt(error / std::max(power, 1e-300))
               << " of the signal\n";
     names.push_back("N = " + std::to_string(N));
-    plots += "set title 'N = " + std::to_string(N) +
-             "'\nplot DATA using 1:2 title 'signal' with lines lc rgb '#bbbbbb', '' using 1:" +
-             std::to_string(columns.size()) + " title 'reconstruction' with lines lc rgb '#c0392b'\n";
   }
   example::write_file(std::filesystem::path(options.out) / "memory.tsv", example::table(names, columns));
-  example::draw(options.out, "memory",
-                "set xlabel 'time in s'\nset ylabel 'amplitude'\nset multiplot layout " +
-                    std::to_string(options.memory.size()) +
-                    ",1 title 'The past of a recording, from N numbers of HiPPO-LegS'\n" + plots);
+  example::draw(options.out, "memory", "memory", {{"NUMBERS", example::words(options.memory)}});
 }
 
-// One layer, four ways to run it.
+// Runs one layer in four ways.
 Rows run_modes(const ssm::S4<float>& layer, const Rows& u, Index chunk, example::Progress& progress) {
   const Index L = u.rows(), H = u.cols();
   Rows recurrence(L, H), y(L, H);
@@ -140,15 +133,10 @@ void filter(const example::Recording& recording, const Options& options, example
             << " of the signal\n";
   example::write_file(std::filesystem::path(options.out) / "half_rate.tsv",
                       example::table({"time", "full rate", "half rate"}, {time, full, half}));
-  const std::string plot =
-      "plot DATA using 1:2 title 'full rate' with lines lw 2 lc rgb '#9ab8d8', '' using 1:3 title 'half rate, time "
-      "steps doubled' with lines lc rgb '#c0392b'\n";
   const double middle = time[time.size() / 2];
-  example::draw(options.out, "half_rate",
-                "set xlabel 'time in s'\nset ylabel 'output y'\nset multiplot layout 2,1 title 'One S4 layer at two "
-                "sampling rates'\n" +
-                    plot + "set title 'the middle, enlarged'\nset xrange [" + std::to_string(middle) + ":" +
-                    std::to_string(middle + std::min(0.02, time.back() - middle)) + "]\n" + plot);
+  example::draw(
+      options.out, "half_rate", "half_rate",
+      {{"FROM", std::to_string(middle)}, {"TO", std::to_string(middle + std::min(0.02, time.back() - middle))}});
 }
 
 int main(int count, char** arguments) {

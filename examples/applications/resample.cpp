@@ -66,13 +66,6 @@ int main(int count, char** arguments) {
       std::cout << "  at " << names[c] << " of the rate: differs by " << error / peak << " of the peak\n";
     }
     example::write_file(std::filesystem::path(out) / "resample.tsv", example::table(names, columns));
-    example::draw(
-        out, "resample",
-        "set xlabel 'time in s'\nset xrange [2:3]\nset multiplot layout 2,1 title 'One layer, four sampling "
-        "rates'\nset title 'told the rate'\nplot " +
-            example::line(2, "full rate", "#9ab8d8", "lw 6, ") + example::line(3, "1/2", "#2c6fbb", "lw 2, ") +
-            example::line(4, "1/4", "#27ae60", "lw 2, ") + example::line(5, "1/8", "#c0392b", "lw 1") +
-            "\nset title 'a quarter of the rate, not told'\nplot " +
-            example::line(2, "full rate", "#9ab8d8", "lw 6, ") + example::line(6, "1/4", "#c9a227", "lw 2") + "\n");
+    example::draw(out, "resample", "resample");
   });
 }

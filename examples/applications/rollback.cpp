@@ -76,16 +76,7 @@ int main(int count, char** arguments) {
     }
     example::write_file(std::filesystem::path(out) / "rollback.tsv",
                         example::table({"sample", "input", "without loss", "heard"}, {time, input, whole, lost}));
-    const auto mark = [](Index p, const std::string& what, const std::string& height) {
-      return "set arrow from first " + std::to_string(p * packet) + ", graph 0 to first " + std::to_string(p * packet) +
-             ", graph 1 nohead dt 2 lc rgb '#555555'\nset label '" + what + "' at first " +
-             std::to_string(p * packet + 8) + ", graph " + height + "\n";
-    };
-    example::draw(out, "rollback",
-                  "set xlabel 'sample'\nset title 'A late packet, silence in its place, and the rollback'\n" +
-                      mark(late, "missing", "0.02") + mark(late + 1, "silence taken", "0.05") +
-                      mark(late + delay, "arrived: rolled back", "0.08") + "plot " +
-                      example::line(3, "without loss", "#9ab8d8", "lw 5, ") +
-                      example::line(4, "heard", "#c0392b", "lw 1.5") + "\n");
+    example::draw(out, "rollback", "rollback",
+                  {{"MARKS", example::words({late * packet, (late + 1) * packet, (late + delay) * packet})}});
   });
 }

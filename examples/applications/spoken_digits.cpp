@@ -172,12 +172,7 @@ void evaluate(const std::filesystem::path& folder, const std::filesystem::path& 
   std::cout << "\n\n";
   example::make_folder(out);
   example::write_file(out / "confusion.tsv", example::table({"heard", "said", "recordings"}, columns));
-  example::draw(
-      out, "confusion",
-      "set xrange [-0.5:9.5]\nset yrange [9.5:-0.5]\nset xtics 1\nset ytics 1\nset xlabel 'heard'\nset ylabel 'said'\n"
-      "set size square\nunset key\nset palette defined (0 'white', 1 '#d0e0ff', 10 '#2040a0')\n"
-      "plot DATA using 1:2:3 with image, '' using 1:2:($3 > 0 ? sprintf('%d', $3) : '') with labels tc rgb '#e08000' "
-      "font ',14'\n");
+  example::draw(out, "confusion", "confusion");
 }
 
 /// Words in a stream, sample by sample, and the running probabilities within each.
@@ -248,15 +243,7 @@ void listen(const std::string& source, const std::filesystem::path& out, const s
   std::vector<std::string> names{"seconds", "wave"};
   for (std::size_t c = 0; c < classes; ++c) names.push_back(std::to_string(c));
   example::write_file(out / "hearing.tsv", example::table(names, columns));
-  example::draw(
-      out, "hearing",
-      "set multiplot layout 2,1\nset lmargin 10\nset rmargin 14\nset ylabel 'wave'\nset xrange [0:*]\nplot " +
-          example::line(2, "", "#404040") +
-          "\nset ylabel 'probability of each digit, since the word began'\nset xlabel 'seconds'\nset yrange [0:1]\n"
-          "colors = '#1f77b4 #ff7f0e #2ca02c #d62728 #9467bd #8c564b #e377c2 #7f7f7f #bcbd22 #17becf'\nplot for [c=3:" +
-          std::to_string(2 + classes) +
-          "] DATA using 1:c title sprintf('%d', c - 3) with lines lw 2.5 lc rgb word(colors, 1 + (c - 3) % 10)\nunset "
-          "multiplot\n");
+  example::draw(out, "hearing", "hearing", {{"CLASSES", std::to_string(classes)}});
 }
 
 }  // namespace

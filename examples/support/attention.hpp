@@ -7,8 +7,8 @@
 
 namespace example {
 
-/// Attention to everything that came before, step by step with a cache of keys and values: what a state space layer is
-/// compared with. Vaswani et al. 2017, arXiv:1706.03762.
+/// Attention to everything that came before, step by step with a cache of keys and values: a state space layer is
+/// compared with it. Vaswani et al. 2017, arXiv:1706.03762.
 ///
 ///     y_k = W_o [ sum_j softmax_j(q_k . k_j / sqrt(d)) v_j ]     for each head of d features
 class CachedAttention {
@@ -23,11 +23,11 @@ class CachedAttention {
 
   ssm::Index parameters() const { return 4 * (query_.W.size() + query_.b.size()); }
 
-  /// Keys and values of all steps so far: it grows.
+  /// Keys and values of all steps so far. The cache grows with every step.
   struct Cache {
     std::vector<float> keys, values;  ///< (steps, features)
   };
-  /// One step.
+  /// Computes one step.
   void step(std::span<const float> u, std::span<float> y, Cache& cache) const {
     using Eigen::Dynamic;
     const auto H = static_cast<ssm::Index>(u.size());

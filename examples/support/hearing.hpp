@@ -22,14 +22,14 @@ class Gate {
         down_(1 - std::exp(-1 / (0.05 * rate))),
         up_(1 - std::exp(-1 / (2 * rate))) {}
 
-  /// Takes a sample; returns whether the gate is open after it.
+  /// Takes a sample and returns whether the gate is open after it.
   bool operator()(double sample) {
     power_ += quick_ * (sample * sample - power_);
     background_ += (power_ < background_ ? down_ : open_ ? 0 : up_) * (power_ - background_);
     open_ = power_ > (open_ ? std::max(4 * background_, least / 4) : std::max(10 * background_, least));
     return open_;
   }
-  /// Takes what is heard now for the background.
+  /// Regards the present power as that of the background.
   void forget() {
     background_ = power_;
     open_ = false;
@@ -57,7 +57,7 @@ class Hearing {
 
   /// @param model   must outlive it
   /// @param rate    samples a second
-  /// @param gain    what samples are multiplied by for the model
+  /// @param gain    factor of the samples that the model reads
   Hearing(const Model& model, double rate, float gain)
       : model_(model),
         rate_(rate),
@@ -99,9 +99,9 @@ class Hearing {
   /// Ends the stream: returns the word that it ends in.
   std::optional<Word> finish() { return in_word_ ? end() : std::nullopt; }
 
-  /// Whether a word is being heard.
+  /// Returns whether a word is being heard.
   bool in_word() const { return in_word_; }
-  /// The probability of each class so far.
+  /// Returns the probability of each class so far.
   const std::vector<float>& probabilities() const { return now_; }
   /// Samples so far.
   ssm::Index steps() const { return steps_; }

@@ -23,7 +23,7 @@ class LowPass {
     }
   }
 
-  /// At sample k plus the offset; there is silence beyond the ends.
+  /// Returns the signal at sample k plus the offset. Beyond the ends there is silence.
   float operator()(const std::vector<float>& samples, std::ptrdiff_t k) const {
     const auto length = static_cast<std::ptrdiff_t>(samples.size()), count = static_cast<std::ptrdiff_t>(taps_.size());
     const std::ptrdiff_t begin = k + first_;

@@ -25,7 +25,7 @@ struct Mnist {
   const std::uint8_t* image(std::size_t i) const { return images.data() + i * pixels; }
 };
 
-/// Pixels in the order they are read: as they are, or in one permutation for all images and all runs.
+/// Returns the order in which pixels are read: as they lie, or one permutation for all images and all runs.
 inline std::vector<std::size_t> reading_order(std::size_t pixels, bool permuted) {
   std::vector<std::size_t> order(pixels);
   std::iota(order.begin(), order.end(), std::size_t{0});

@@ -42,10 +42,4 @@ inline void add_out(CLI::App& app, std::string& out) {
   app.add_option("--out", out, "folder for pictures and tables")->capture_default_str();
 }
 
-/// Column `column` (from 1) of the table, as a line.
-inline std::string line(std::size_t column, const std::string& title, const std::string& color,
-                        const std::string& more = "") {
-  return "DATA using 1:" + std::to_string(column) + " title '" + title + "' with lines lc rgb '" + color + "' " + more;
-}
-
 }  // namespace example

@@ -8,7 +8,7 @@
 
 namespace example {
 
-/// Whether the error stream is a terminal: nothing else is drawn bars on.
+/// Returns whether the error stream is a terminal. Bars are drawn on terminals only.
 inline bool on_terminal() { return ::isatty(STDERR_FILENO) == 1; }
 
 /// A bar on the error stream, shown once the work has taken longer than a second.

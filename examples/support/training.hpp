@@ -14,13 +14,13 @@
 
 namespace example {
 
-/// Set by Ctrl-C: a training finishes its step, saves, and says how to go on.
+/// Ctrl-C sets this flag. A training then finishes its step, saves, and says how to go on.
 inline std::atomic<bool>& interrupted() {
   static std::atomic<bool> flag{false};
   return flag;
 }
 
-/// What every program that trains lets one choose.
+/// Choices that every program offers that trains.
 struct TrainingChoices {
   ssm::train::Options options;
   ssm::Index threads = static_cast<ssm::Index>(std::max(1U, std::thread::hardware_concurrency()));
@@ -39,7 +39,7 @@ inline void add_training(CLI::App& app, TrainingChoices& choices) {
       ->capture_default_str();
 }
 
-/// The sizes of a model that can be chosen.
+/// Adds options for the sizes of a model.
 /// @return   the options
 inline std::vector<CLI::Option*> add_shape(CLI::App& app, ssm::nn::StackShape& shape) {
   const auto size = [&](const char* name, ssm::Index& of, const char* what, int most) {
@@ -66,13 +66,13 @@ Model load_model(const std::filesystem::path& path, const std::string& task, ssm
   return model;
 }
 
-/// The largest of some numbers.
+/// Returns the position of the largest number.
 template <class T>
 ssm::Index largest(std::span<const T> values) {
   return std::max_element(values.begin(), values.end()) - values.begin();
 }
 
-/// What a classifier makes of a whole sequence.
+/// Returns a classifier's logits for a whole sequence.
 template <class Layer>
 std::vector<float> logits(const ssm::nn::Stack<Layer>& model, const std::vector<float>& u) {
   std::vector<float> answer(static_cast<std::size_t>(model.shape().outputs));
@@ -80,7 +80,7 @@ std::vector<float> logits(const ssm::nn::Stack<Layer>& model, const std::vector<
   return answer;
 }
 
-/// Cross-entropy of a classifier's answer, and whether it is right.
+/// Returns the cross-entropy of a classifier's answer, and whether the answer is right.
 inline ssm::train::LossResult class_loss(ssm::Index label, ssm::ConstSequence<float> answer,
                                          ssm::Sequence<float> danswer, double weight, double smoothing) {
   return {ssm::nn::cross_entropy<float>(answer.row(0), label, danswer.row(0), weight, smoothing),
@@ -113,14 +113,14 @@ class TrainingBar {
   bool shown_ = false;
 };
 
-/// What is measured of a model after every epoch.
+/// A figure that is measured after every epoch.
 struct TestMeasure {
   std::string name = "accuracy (%)";
   double scale = 100;       ///< of the number in what is shown
   bool is_accuracy = true;  ///< can be drawn beside the share of right answers in training
 };
 
-/// curve.tsv and curve.png in `folder`.
+/// Writes curve.tsv and curve.png into `folder`.
 inline void draw_curve(const std::filesystem::path& folder, const std::vector<ssm::train::Epoch>& curve,
                        const TestMeasure& measure) {
   if (curve.empty()) return;
@@ -134,16 +134,13 @@ inline void draw_curve(const std::filesystem::path& folder, const std::vector<ss
   }
   write_file(folder / "curve.tsv",
              table({"epoch", "loss", "training accuracy (%)", "test " + measure.name, "minutes"}, columns));
-  draw(folder, "curve",
-       "set multiplot layout 2,1\nset xlabel 'epoch'\nset ylabel 'loss'\nplot " +
-           line(2, "training loss", "#4060c0", "lw 2") + "\nset ylabel '" + measure.name + "'\nplot " +
-           (measure.is_accuracy ? line(3, "training (augmented)", "#90a0d0", "lw 2") + ", " : "") +
-           line(4, "test", "#c04040", "lw 2") + "\nunset multiplot\n");
+  draw(folder, "curve", "curve",
+       {{"MEASURE", "'" + measure.name + "'"}, {"ACCURACY", measure.is_accuracy ? "1" : "0"}});
 }
 
 /// Trains to the end or to Ctrl-C, from the checkpoint in `folder` where there is one.
 /// @param test      measures a model on what it is not trained on; or empty
-/// @param measure   what that is
+/// @param measure   name and kind of what `test` returns
 /// @return          the curve, where it came to the end
 template <class Layer>
 std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model, TrainingChoices& choices,
@@ -180,7 +177,7 @@ std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model
   return {};
 }
 
-/// Share of right answers, over the caller's threads: right(i) for every i.
+/// Returns the share of right answers, right(i) for every i, over the caller's threads.
 template <class Right>
 double share(ssm::Index count, ssm::Executor& threads, Right right) {
   std::vector<char> found(static_cast<std::size_t>(count));

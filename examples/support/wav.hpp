@@ -24,7 +24,7 @@ struct Recording {
 
 namespace detail {
 
-/// The four bytes from `at` on as a size, little-endian; and back.
+/// Reads the four bytes from `at` on as a little-endian size, and writes them.
 inline std::uint32_t size_at(const std::string& bytes, std::size_t at) {
   std::uint32_t size = 0;
   for (unsigned byte = 0; byte < 4; ++byte)
@@ -52,7 +52,7 @@ inline void fill_in_sizes(std::string& bytes) {
   }
 }
 
-/// A file that libsndfile reads from memory.
+/// A file in memory, for libsndfile to read.
 struct Memory {
   const std::string& bytes;
   sf_count_t at;
@@ -78,7 +78,7 @@ struct Memory {
 
 }  // namespace detail
 
-/// Whether a path ends in an extension, in letters of any size.
+/// Returns whether a path ends in an extension, whatever the case of its letters.
 inline bool has_extension(const std::filesystem::path& path, const std::string& extension) {
   std::string own = path.extension().string();
   for (char& letter : own) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
@@ -87,7 +87,7 @@ inline bool has_extension(const std::filesystem::path& path, const std::string& 
 
 /// Reads a WAV file of any rate and number of channels from memory.
 /// @param bytes   the file
-/// @param name    what messages call it
+/// @param name    name of the file in messages
 /// @throws        std::runtime_error that names the file, what was expected and what came
 inline Recording read_wav(std::string bytes, const std::string& name) {
   const auto fail = [&](const std::string& why) -> Recording { throw std::runtime_error(name + ": " + why); };
