@@ -3,6 +3,7 @@
 /// Everything that users call and that needs no further dependency than Eigen and xsimd. Apart are FFTW's transforms,
 /// "ssm/fft/fftw.hpp", and files and training, which need nlohmann/json: "ssm/io/..", "ssm/train/..".
 
+#include "ssm/control/from_matrices.hpp"
 #include "ssm/conv/causal.hpp"
 #include "ssm/conv/overlap_save.hpp"
 #include "ssm/core/array.hpp"
@@ -42,7 +43,6 @@
 #include "ssm/layer/batch.hpp"
 #include "ssm/layer/bidirectional.hpp"
 #include "ssm/layer/concept.hpp"
-#include "ssm/layer/from_matrices.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/modal_parameters.hpp"
 #include "ssm/layer/print.hpp"

@@ -27,7 +27,7 @@ laws::Rows<T> every_input(Index L, Index features) {
   return u;
 }
 
-/// What an output should be, and what the terms that it is the sum of come to.
+/// Expected output, and the size of the terms whose sum it is.
 struct Exact {
   std::vector<double> y;
   double peak = 0, terms = 0;
@@ -63,7 +63,7 @@ Exact exact(const DiscreteDplrSystem<double>& system, double D, const laws::Rows
   }
   return result;
 }
-/// The same for a dense system.
+/// Computes the same for a dense system.
 template <class T>
 Exact exact(const DiscreteDenseSystem<double>& system, double D, const laws::Rows<T>& u, Index h) {
   Vector<double> x = Vector<double>::Zero(system.A_bar.rows());

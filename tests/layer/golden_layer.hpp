@@ -34,7 +34,7 @@ laws::Rows<T> rows(const Safetensors& file, const std::string& name) {
 
 inline Index size(const Safetensors& file, const std::string& key) { return std::stol(file.metadata(key)); }
 
-/// What a file expects of a run in fp64: output and final state.
+/// Expected output and final state of a run in fp64, from a file.
 template <class State>
 void check_run(const Safetensors& file, const laws::Rows<double>& y, State& state) {
   CHECK(relative_error(y.reshaped<Eigen::RowMajor>(), file["y"].values) <= file.tolerance());

@@ -1,4 +1,4 @@
-// What holds of a layer's derivatives: they are adjoint to its linear maps, and the limits of differences.
+// Laws of a layer's derivatives: they are adjoint to its linear maps, and the limits of differences.
 #pragma once
 
 #include "layer/laws.hpp"
@@ -18,7 +18,7 @@ void randomize(typename Layer::State& state, Random& random) {
   for (auto& number : numbers) number = {random.normal(), random.normal()};
   support::set_numbers(state, numbers);
 }
-/// As an odd mode's imaginary part is never anything but 0.
+/// The imaginary part of an odd mode is always 0.
 template <class X>
 void legal(ModalState<X>& state, Index states) {
   for (Index h = 0; h < state.features(); ++h)

@@ -13,10 +13,10 @@
 #include <thread>
 #include <vector>
 
-/// What holds for every layer. Each law takes a layer, any SSMLayer; a layer is added by one line in cases.hpp.
+/// Laws of every layer. Each law takes a layer, any SSMLayer; a layer is added by one line in cases.hpp.
 namespace laws {
 
-/// How near to exact a mode is.
+/// Returns the error of a mode.
 enum class Mode { exact, transforms };
 
 using ssm::Index;

@@ -10,7 +10,7 @@
 
 namespace support {
 
-/// The same parameters in fp64, number by number: what those in float describe exactly.
+/// Returns the same parameters in fp64, number by number.
 template <template <class> class Parameters>
 Parameters<double> widened(const Parameters<float>& from) {
   Parameters<double> to;

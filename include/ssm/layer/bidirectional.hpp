@@ -79,9 +79,12 @@ class Bidirectional : public detail::BothWays<Forward, Backward, detail::Present
 template <class Forward, class Backward>
 Bidirectional(Forward, Backward) -> Bidirectional<Forward, Backward>;
 
-/// The same, but the backward half leaves the present sample out: y_k = forward at k + backward at k + 1, the backward
-/// layer having read u_(L-1), .., u_(k+1), direct term included. So does the S4 code base; weights trained there need
-/// it.
+/// Two layers over whole sequences, as Bidirectional, but the backward half leaves the present sample out.
+///
+///     y_k = forward layer at k + backward layer at k + 1,     the backward one having read u_(L-1), .., u_(k+1)
+///
+/// The direct term of the backward layer is of u_(k+1). The S4 code base does so, and weights that were trained there
+/// need it.
 template <SSMLayer Forward, SSMLayer Backward = Forward>
 class ShiftedBidirectional : public detail::BothWays<Forward, Backward, detail::Present::in_forward_only> {
  public:

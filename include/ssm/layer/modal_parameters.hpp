@@ -23,7 +23,7 @@ struct ModalParameters {
   Array<T> log_dt;      ///< log of the time step  (H)          log s
 
   ModalParameters() = default;
-  /// Zeros of these sizes.
+  /// Makes zeros of these sizes.
   ModalParameters(Index features, Index N, Index sets)
       : states(N),
         A_re_log(sets, modes_of(states)),
@@ -33,7 +33,7 @@ struct ModalParameters {
         D(features),
         log_dt(features) {}
 
-  /// All arrays, in order: f(name, array, role).
+  /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     f("A_re_log", self.A_re_log, Role::dynamics);

@@ -35,7 +35,7 @@ struct S4Parameters : detail::ModalParameters<T> {
   Array<Complex<T>> P;  ///< low-rank factor       (n, M, R)
 
   S4Parameters() = default;
-  /// Zeros of these sizes; a set of A, P and B for every feature unless `sets` says otherwise.
+  /// Makes zeros of these sizes; a set of A, P and B for every feature unless `sets` says otherwise.
   S4Parameters(Index features, Index N, Index rank, std::optional<Index> sets = {})
       : detail::ModalParameters<T>(features, N, sets.value_or(features)),
         P(sets.value_or(features), modes_of(N), rank) {}
@@ -47,7 +47,7 @@ struct S4Parameters : detail::ModalParameters<T> {
   static void each_setting(Self& self, F&& f) {
     f("states", self.states);
   }
-  /// All arrays, in order: f(name, array, role).
+  /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     detail::ModalParameters<T>::each(self, f);

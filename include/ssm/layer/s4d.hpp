@@ -33,7 +33,7 @@ struct S4DParameters : detail::ModalParameters<T> {
   ModalDiscretization discretization;  ///< zero-order hold, unless chosen
 
   S4DParameters() = default;
-  /// Zeros of these sizes; a set of A and B for every feature unless `sets` says otherwise.
+  /// Makes zeros of these sizes; a set of A and B for every feature unless `sets` says otherwise.
   S4DParameters(Index features, Index N, std::optional<Index> sets = {})
       : detail::ModalParameters<T>(features, N, sets.value_or(features)) {}
 

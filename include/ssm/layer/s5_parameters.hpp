@@ -19,7 +19,7 @@ namespace s5_output {
 
 /// Real and imaginary parts truncated normal of variance 1/P, rotated into the eigenbasis.
 struct TruncatedNormal {};
-/// The same with variance 1/(P H): the authors' code draws all of C as one, and so counts the features in.
+/// As above, but with variance 1/(P H): the authors' code draws all of C as one, and so counts the features in.
 struct LecunNormal {};
 /// Complex normal of variance 1, in the eigenbasis as drawn.
 struct ComplexNormal {};
@@ -72,7 +72,7 @@ struct S5Parameters {
   T Lambda_re_max = std::numeric_limits<T>::infinity();
 
   S5Parameters() = default;
-  /// Zeros of these sizes.
+  /// Makes zeros of these sizes.
   S5Parameters(Index features, Index P, Spectrum kept = Spectrum::half, TimeSteps steps = TimeSteps::per_mode)
       : states(P),
         spectrum(kept),
@@ -82,7 +82,7 @@ struct S5Parameters {
         C(features, kept_of(P, kept)),
         D(features),
         log_dt(steps == TimeSteps::per_mode ? kept_of(P, kept) : 1) {}
-  /// Zeros of these sizes, D being a matrix.
+  /// Makes zeros of these sizes, D being a matrix.
   static S5Parameters rectangular(Index inputs, Index outputs, Index P, Spectrum kept = Spectrum::half,
                                   TimeSteps steps = TimeSteps::per_mode) {
     S5Parameters parameters(1, P, kept, steps);
@@ -102,7 +102,7 @@ struct S5Parameters {
     f("Lambda_re_max", self.Lambda_re_max);
     f("discretization", self.discretization);
   }
-  /// All arrays, in order: f(name, array, role).
+  /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     f("Lambda_re", self.Lambda_re, Role::dynamics);

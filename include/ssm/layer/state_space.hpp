@@ -12,11 +12,11 @@
 
 namespace ssm {
 
-/// One dense system of several inputs and outputs, discretized: filters, controllers and models that come as matrices.
+/// A dense system of several inputs and outputs, discretized: filters, controllers and models that come as matrices.
 ///
 ///     x_k = A_bar x_{k-1} + B_bar u_k,   y_k = C x_k + D u_k
 ///
-/// It steps and runs as the layers do, from a state that the caller owns, and is const-callable from many threads. It
+/// The system steps and runs as the layers do, from a state that the caller owns, const-callable from many threads. It
 /// is not trained, and as its outputs need not be as many as its inputs it is no SSMLayer; RectangularS5 is the fast
 /// one of this kind, LSSL the trainable one. A step costs O(N (N + inputs + outputs)). Errors are LSSL's.
 ///
@@ -60,7 +60,7 @@ class StateSpace {
   /// The state before the first step: rest.
   State initial_state() const { return State(1, states()); }
 
-  /// One time step. Neither throws nor allocates; sizes are asserted.
+  /// Computes one time step. Neither throws nor allocates; sizes are asserted.
   /// @param u_k     input            (inputs)
   /// @param y_k     output           (outputs)     not u_k
   /// @param state   before the step, becomes that after it

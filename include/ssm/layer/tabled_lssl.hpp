@@ -24,7 +24,7 @@ struct TabledLSSLParameters : LSSLParameters<T> {
     f("length", self.length);
     f("frozen", self.frozen);
   }
-  /// All arrays, in order: f(name, array, role). What is frozen is a statistic to an optimiser.
+  /// Visits all arrays in order: f(name, array, role). What is frozen is a statistic to an optimiser.
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     LSSLParameters<T>::each(self, [&](const char* name, auto& array, Role role) {
@@ -106,7 +106,7 @@ class TabledLSSL {
 
   /// The state before the first step: rest.
   State initial_state() const { return dense_.initial_state(); }
-  /// One time step. Neither throws nor allocates; sizes are asserted.
+  /// Computes one time step. Neither throws nor allocates; sizes are asserted.
   void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept { dense_.step(u_k, y_k, state); }
   /// y for u = 1, 0, 0, .. from rest, the direct term included.     (length, H)
   /// @throws DomainError if the length is negative

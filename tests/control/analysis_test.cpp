@@ -1,6 +1,6 @@
-// What is said of a layer is what it does: it answers a sinusoid by its frequency response, and rests in its steady
+// Analysis agrees with behaviour: a layer answers a sinusoid by its frequency response, and rests in its steady
 // state.
-#include "ssm/layer/analysis.hpp"
+#include "ssm/control/analysis.hpp"
 #include "layer/laws.hpp"
 #include "layer/state_numbers.hpp"
 #include "ssm/layer/lssl.hpp"

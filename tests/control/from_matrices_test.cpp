@@ -1,6 +1,6 @@
 // Systems of one's own, as matrices: what scipy answers to them, every layer that can hold them answers.
-#include "ssm/layer/from_matrices.hpp"
-#include "ssm/layer/analysis.hpp"
+#include "ssm/control/from_matrices.hpp"
+#include "ssm/control/analysis.hpp"
 #include "ssm/layer/state_space.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
@@ -17,7 +17,7 @@ Matrix<double> matrix(const support::Tensor& tensor) {
   return result;
 }
 
-/// What a layer answers to a sequence from rest, row by row.
+/// Returns a layer's output for a sequence from rest, row by row.
 template <class Layer>
 std::vector<double> answer(const Layer& layer, const support::Tensor& u, Index outputs) {
   using T = typename Layer::Scalar;

@@ -155,7 +155,7 @@ typename Layer::Parameters from_continuous(std::span<const Matrices> matrices, d
   }
   return parameters;
 }
-/// One system: of S4D, S4 and LSSL, one feature.
+/// Takes one system; S4D, S4 and LSSL then have one feature.
 template <class Layer>
 requires(!detail::HasParameters<Layer, S5Parameters>) typename Layer::Parameters
     from_continuous(const Matrices& matrices, double dt) {
@@ -248,7 +248,7 @@ typename Layer::Parameters from_discrete(std::span<const Matrices> matrices, dou
   }
   return from_continuous<Layer>(std::span<const Matrices>(continuous_ones), dt, method);
 }
-/// One system: of S4D, S4 and LSSL, one feature.
+/// Takes one system; S4D, S4 and LSSL then have one feature.
 template <class Layer, class... Method>
 requires(!detail::HasParameters<Layer, S5Parameters>) typename Layer::Parameters
     from_discrete(const Matrices& matrices, double dt, Method... method) {
