@@ -18,7 +18,7 @@ hippo::OnlineMemory<Measure> memory_of(Index N, double window) {
     return hippo::OnlineMemory<Measure>(N, window);
   }
 }
-/// How fast time runs in the measure's matrix, at time t.
+/// Returns the rate of time in the measure's matrix at time t.
 template <class Measure>
 double pace(double window, double t) {
   return std::is_same_v<Measure, hippo::LegS> ? 1 / t : hippo::Basis<Measure>::extent / window;

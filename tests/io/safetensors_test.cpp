@@ -16,7 +16,7 @@ std::string file(const std::string& header, const std::string& numbers = "") {
   return all + header + numbers;
 }
 io::File read(const std::string& bytes) { return io::read(std::as_bytes(std::span(bytes)), "FILE"); }
-/// What is said of a file, without a large allocation.
+/// Returns the message about a file, which must come without a large allocation.
 std::string refusal(const std::string& bytes) {
   const support::AllocationCounter counter;
   std::string said = "accepted";

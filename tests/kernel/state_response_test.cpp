@@ -8,7 +8,7 @@ using namespace ssm;
 
 namespace {
 
-/// What stepping the dense system gives.
+/// Steps the dense system.
 struct Stepped {
   Vector<double> alone, driven, y;
   Stepped(const DiscreteDenseSystem<double>& system, const Vector<double>& start, const std::vector<double>& u)

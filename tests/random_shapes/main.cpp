@@ -23,7 +23,7 @@ Index between(Random& random, Index low, Index high) {
 template <class T>
 double allowed = tolerance::convolution<T> + tolerance::recurrence<T>;
 
-/// What a trial was, and how far its output was from the oracle's, of what is allowed.
+/// A trial, and the distance of its output from the oracle's as a share of the allowed one.
 struct Trial {
   std::string what;
   double error = 0;

@@ -28,7 +28,7 @@ void check_bytes(const Layer& layer) {
   CHECK(untouched == layer.initial_state());
 }
 
-/// What restore says to bytes that were changed by `spoil`; the state must be left alone.
+/// Returns the message of restore about bytes that `spoil` has changed. The state must be left alone.
 template <class Layer>
 std::string refusal(const Layer& layer, const auto& spoil) {
   auto state = layer.initial_state();

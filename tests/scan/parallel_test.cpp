@@ -48,7 +48,7 @@ struct Problem {
   void parallel(Executor& executor) { scan::parallel<T, T>(Delta.view(), v.view(), state.view(), executor); }
 };
 
-/// Whether numbers stay far from where a scalar overflows.
+/// Returns whether numbers stay far from where a scalar overflows.
 template <class T>
 bool fits(const std::vector<Complex<double>>& numbers) {
   return std::all_of(numbers.begin(), numbers.end(),

@@ -5,7 +5,7 @@
 #include <limits>
 #include <type_traits>
 
-/// How far from exact each claim may be, relative to the peak of the exact output. The one table.
+/// The one table of tolerances: largest errors relative to the peak of the exact output.
 namespace tolerance {
 
 template <class T>

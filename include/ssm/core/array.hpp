@@ -23,7 +23,7 @@ class Array {
  public:
   Array() = default;
 
-  /// Zeros of shape (rows, columns, depth).
+  /// Makes zeros of shape (rows, columns, depth).
   /// @throws DomainError if a size is negative
   explicit Array(Index rows, Index columns = 1, Index depth = 1) : shape_{rows, columns, depth} {
     for (const Index size : shape_) detail::require_at_least("Array size", 0, size);
@@ -36,14 +36,14 @@ class Array {
   Index columns() const noexcept { return shape_[1]; }
   /// Third size.
   Index depth() const noexcept { return shape_[2]; }
-  /// All numbers together.
+  /// Number of all elements.
   Index size() const noexcept { return static_cast<Index>(values_.size()); }
   /// (rows, columns, depth)
   const std::array<Index, 3>& shape() const noexcept { return shape_; }
 
-  /// All numbers, in order.
+  /// Returns all numbers in order.
   std::span<T> values() noexcept { return values_; }
-  /// All numbers, in order.
+  /// Returns all numbers in order.
   std::span<const T> values() const noexcept { return values_; }
   /// The first number.
   T* data() noexcept { return values_.data(); }
@@ -67,9 +67,9 @@ class Array {
     return values_[static_cast<std::size_t>((row * shape_[1] + column) * shape_[2] + layer)];
   }
 
-  /// All values of one row, (columns * depth) of them.
+  /// Returns all values of one row, (columns * depth) of them.
   std::span<T> row(Index row) noexcept { return {data() + row * row_size(), static_cast<std::size_t>(row_size())}; }
-  /// All values of one row, (columns * depth) of them.
+  /// Returns all values of one row, (columns * depth) of them.
   std::span<const T> row(Index row) const noexcept {
     return {data() + row * row_size(), static_cast<std::size_t>(row_size())};
   }

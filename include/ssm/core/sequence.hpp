@@ -100,7 +100,7 @@ class SequenceView {
 
   /// The features of one step.
   std::span<T> row(Index step) const noexcept { return {data_ + step * stride_, static_cast<std::size_t>(features_)}; }
-  /// One feature over time.
+  /// Returns one feature over time.
   SequenceView column(Index feature) const { return {beside(feature), length_, 1, stride_ < 1 ? 1 : stride_}; }
   /// Features first .. first + count - 1 over time.
   /// @throws ShapeError if they are not all there

@@ -6,7 +6,7 @@
 
 namespace ssm {
 
-/// One mode, for a step z = dt Lambda: A_bar = (1 + z/2) / (1 - z/2), gain = 1 / (1 - z/2).
+/// Discretizes one mode for a step z = dt Lambda: A_bar = (1 + z/2) / (1 - z/2), gain = 1 / (1 - z/2).
 template <class T>
 DiscreteMode<T> discretize_mode(Bilinear, Complex<T> z) {
   const Complex<T> half = z / T(2), backward = T(1) / (T(1) - half);

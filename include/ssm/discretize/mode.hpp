@@ -68,7 +68,7 @@ requires ModalMethod<Method> DiscreteDiagonalSystem<T> discretize(Method method,
   return discrete;
 }
 
-/// The same step for all modes.
+/// Computes the same step for all modes.
 template <class Method, class T>
 requires ModalMethod<Method> DiscreteDiagonalSystem<T> discretize(Method method, const DiagonalSystem<T>& system,
                                                                   T dt) {

@@ -6,7 +6,7 @@
 
 namespace ssm {
 
-/// One mode, for a step z = dt Lambda: A_bar = e^z, gain = phi_1(z) = (e^z - 1)/z, phi_1(0) = 1.
+/// Discretizes one mode for a step z = dt Lambda: A_bar = e^z, gain = phi_1(z) = (e^z - 1)/z, phi_1(0) = 1.
 template <class T>
 DiscreteMode<T> discretize_mode(ZeroOrderHold, Complex<T> z) {
   const Complex<T> less_one = expm1(z);

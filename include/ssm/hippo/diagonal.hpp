@@ -20,7 +20,8 @@ struct Modes {
 struct Linear {};
 /// S4D-Inv: Lambda_n = -1/2 + i N/pi (N/(2n+1) - 1), B = 1.
 struct Inverse {};
-/// Nothing planned, for comparison: Re Lambda uniform in [-1, 0), Im Lambda uniform over S4D-Lin's range, B = 1.
+/// Unplanned initial values, for comparison: Re Lambda uniform in [-1, 0), Im Lambda uniform over S4D-Lin's range,
+/// B = 1.
 struct Unstructured {};
 
 /// Diagonal plus low rank of random phase: eigenvalues and input of a diagonal initializer, and P complex normal of
@@ -51,7 +52,7 @@ inline Modes modes(Linear, Index N, ssm::Random&) {
   return detail::modes_with_unit_input(
       N, [](Index n) { return Complex<double>(-0.5, std::numbers::pi * static_cast<double>(n)); });
 }
-/// The same for this initial value.
+/// Returns the modes of this initial value.
 inline Modes modes(Inverse, Index N, ssm::Random&) {
   const auto size = static_cast<double>(N);
   return detail::modes_with_unit_input(N, [&](Index n) {  // the paper's order reversed: Im increases, 0 for odd N first
@@ -67,7 +68,7 @@ Modes modes(Measure, Index N, ssm::Random&) {
   const hippo::Nplr half = hippo::nplr(Measure{}, N).half();
   return {half.Lambda, half.B / 2};
 }
-/// The same for this initial value.
+/// Returns the modes of this initial value.
 inline Modes modes(Unstructured, Index N, ssm::Random& random) {
   return detail::modes_with_unit_input(N, [&](Index) {
     const double decay = 1 - random.uniform();  // in (0, 1]

@@ -48,9 +48,9 @@ class OnlineMemory {
   ///
   /// @throws DomainError if the duration is not positive and finite; nothing has changed then
   void update(double sample, double duration = 1) { update(sample, Bilinear{}, duration); }
-  /// The same by another method.
+  /// Makes the same by another method.
   void update(double sample, Bilinear, double duration = 1) { advance(sample, duration, 0.5); }
-  /// The same by another method.
+  /// Makes the same by another method.
   void update(double sample, BackwardEuler, double duration = 1) { advance(sample, duration, 1); }
   /// Unstable where a step is long against N: LegS needs another method for its first N or so samples.
   void update(double sample, ForwardEuler, double duration = 1) { advance(sample, duration, 0); }

@@ -20,7 +20,7 @@ class Operator;
 template <>
 class Operator<LegS> {
  public:
-  /// For N coefficients.
+  /// Prepares for N coefficients.
   explicit Operator(Index N) : root_(input(LegS{}, N)) {}
 
   /// result = A c.     O(N)
@@ -48,7 +48,7 @@ class Operator<LegS> {
 template <>
 class Operator<LagT> {
  public:
-  /// For N coefficients.
+  /// Prepares for N coefficients.
   explicit Operator(Index) {}
 
   /// result = A c.     O(N)
@@ -78,7 +78,7 @@ class Operator<LagT> {
 template <>
 class Operator<LegT> {
  public:
-  /// For N coefficients.
+  /// Prepares for N coefficients.
   explicit Operator(Index N) : root_(input(LegS{}, N)), pivot_(N) {}
 
   /// result = A c.     O(N)
@@ -122,7 +122,7 @@ class Operator<LegT> {
 template <>
 class Operator<Fourier> {
  public:
-  /// For N coefficients.
+  /// Prepares for N coefficients.
   explicit Operator(Index N) : B_(input(Fourier{}, N)), solved_(N) {}
 
   /// result = A c.     O(N)

@@ -78,7 +78,7 @@ inline std::vector<std::uint64_t> whole_numbers(const std::string& name, const c
   return all;
 }
 
-/// Where a tensor's numbers are.
+/// Place of a tensor's numbers.
 struct Place {
   std::uint64_t begin, end;
   std::string name;

@@ -112,7 +112,7 @@ inline void truncated_output_vjp(const DiscreteDplrSystem<double>& system, Circl
 
 namespace detail {
 
-/// Where the generating function is summed, for point j of a circle.
+/// Returns the point at which the generating function is summed, for point j of a circle.
 struct Node {
   Complex<double> g;       ///< (2/dt) (1-z)/(1+z); anything at z = -1
   Complex<double> factor;  ///< 2/(1+z); 0 at z = -1

@@ -73,7 +73,7 @@ inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& syst
   return krylov_table(system, length).transpose().lazyProduct(system.C.transpose());
 }
 
-/// The same by two thin factors, with T about sqrt(L): no table, no transform.
+/// Computes the same by two thin factors, with T about sqrt(L): no table, no transform.
 ///
 ///     K_(jT+i) = (C A_bar^i) (A_bar^(jT) B_bar)
 ///

@@ -13,7 +13,7 @@ namespace ssm::nn {
 
 namespace detail {
 
-/// The same number everywhere.
+/// Sets all lanes to one number.
 template <class Pack>
 Pack constant(double value) noexcept {
   return Pack(static_cast<typename Pack::Scalar>(value));

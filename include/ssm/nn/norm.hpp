@@ -27,7 +27,7 @@ struct Norm {
   Index features() const noexcept { return weight.rows(); }
   /// Returns whether this is a batch normalization.
   bool running() const noexcept { return running_mean.rows() > 0; }
-  /// All arrays, in order: f(name, array, role).
+  /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     f("weight", self.weight, Role::ordinary);
@@ -182,7 +182,7 @@ struct BatchSums {
     }
     return *this;
   }
-  /// One more sequence.
+  /// Adds one more sequence.
   template <Real T>
   void add(ConstSequence<T> x) {
     steps += x.length();

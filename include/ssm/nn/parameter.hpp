@@ -17,7 +17,7 @@ struct Parameter {
   Role role;                 ///< how an optimiser treats it
 };
 
-/// All arrays of something that has `each`, in its order. They belong to it: views.
+/// Returns views of all arrays of something that has `each`, in its order.
 /// @param model   a layer's Parameters, a block, a model's weights; const or not
 template <class Model>
 auto parameters_of(Model& model) {

@@ -66,7 +66,7 @@ struct StackParameters {
   std::vector<BlockParameters<Layer>> blocks;  ///< one after the other
   Linear<Scalar> decoder;                      ///< H to outputs
 
-  /// All arrays, in order: f(name, array, role), as in "block0/ssm/log_dt".
+  /// Visits all arrays in order: f(name, array, role), as in "block0/ssm/log_dt".
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     const auto within = [&f](std::string folder) {
@@ -123,7 +123,8 @@ class Stack {
   const Parameters& weights() const noexcept { return weights_; }
   /// Returns them to be changed; call `refresh` afterwards.
   Parameters& weights() noexcept { return weights_; }
-  /// All arrays, for an optimiser or a file; `refresh` after they have changed. They stay valid when the model moves.
+  /// Returns all arrays, for an optimiser or a file. Call `refresh` after they have changed. They stay valid when the
+  /// model moves.
   std::vector<Parameter<Scalar>> parameters() { return parameters_of(weights_); }
   /// The layers, discretized.
   const std::vector<Layer>& layers() const noexcept { return layers_; }
@@ -185,7 +186,7 @@ class Stack {
       for (const auto& layer : model.layers_) states_.push_back(layer.initial_state());
     }
 
-    /// One time step. Neither throws nor allocates; sizes are asserted.
+    /// Computes one time step. Neither throws nor allocates; sizes are asserted.
     /// @param u_k   input             (inputs)
     /// @return      the logits for what was heard so far; valid until the next step      (outputs)
     std::span<const Scalar> step(std::span<const Scalar> u_k) noexcept {

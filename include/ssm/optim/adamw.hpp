@@ -104,7 +104,7 @@ class AdamW {
                                   : options_.learning_rate;
   }
 
-  /// One step.
+  /// Takes one step.
   /// @param gradients   of the same arrays, in the same order
   /// @param schedule    what multiplies both learning rates: see warmup_cosine
   /// @return            the norm of the whole gradient, before it was clipped
@@ -143,7 +143,7 @@ class AdamW {
     }
     return all;
   }
-  /// As if it had taken so many.
+  /// Sets the number of steps, as a checkpoint has it.
   void set_steps(Index steps) noexcept { steps_ = steps; }
 
  private:

@@ -42,7 +42,7 @@ class Average {
 
   /// Updates taken in.
   Index updates() const noexcept { return updates_; }
-  /// As if it had taken in so many.
+  /// Sets the number of updates, as a checkpoint has it.
   void set_updates(Index updates) noexcept { updates_ = updates; }
   /// Returns the arrays that a checkpoint keeps.
   std::vector<Parameter<T>> state() {

@@ -30,7 +30,7 @@ class Plateau {
   explicit Plateau(double factor = 0.1, Index patience = 10, double threshold = 1e-4)
       : factor_(factor), patience_(patience), threshold_(threshold) {}
 
-  /// One more figure.
+  /// Takes one more figure and returns the factor.
   double operator()(double figure) {
     if (figure < best_ * (1 - threshold_)) {
       best_ = figure;

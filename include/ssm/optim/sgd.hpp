@@ -15,7 +15,7 @@ class Sgd {
     for (const auto& each : parameters_) velocity_.emplace_back(static_cast<Index>(each.values.size()));
   }
 
-  /// One step.
+  /// Takes one step.
   /// @param gradients   of the same arrays, in the same order
   /// @param schedule    what multiplies the learning rate
   /// @throws            ShapeError if the arrays are others

@@ -39,16 +39,16 @@ class Plan {
   /// State that the caller owns between calls.
   using State = typename Layer::State;
 
-  /// By `plan`.
+  /// Made by `plan`.
   Plan(const Layer& layer, const Workload& workload, std::unique_ptr<detail::Runner<Layer>> runner, std::string why)
       : features_(layer.features()), workload_(workload), runner_(std::move(runner)), why_(std::move(why)) {}
 
-  /// One sequence of at most the planned length.
+  /// Runs one sequence of at most the planned length.
   /// @throws ShapeError if the sizes disagree or are beyond the plan's; nothing has changed then
   void operator()(ConstSequence<Scalar> u, Sequence<Scalar> y, State& state) {
     run(ConstBatch<Scalar>(u), Batch<Scalar>(y), {&state, 1});
   }
-  /// The same from rest; the state it ends in is not asked for, which spares a convolution work.
+  /// Runs the same from rest. The last state is not asked for, which spares a convolution work.
   void operator()(ConstSequence<Scalar> u, Sequence<Scalar> y) { run(ConstBatch<Scalar>(u), Batch<Scalar>(y), {}); }
 
   /// Several sequences, each with a length and a state of its own; y is 0 beyond the lengths of u.

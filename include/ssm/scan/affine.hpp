@@ -30,7 +30,7 @@ struct Affine {
   friend constexpr bool operator==(const Affine&, const Affine&) = default;
 };
 
-/// The same step repeated `count` times, by repeated squaring.          O(log count)
+/// Returns the same step repeated `count` times, by repeated squaring.          O(log count)
 template <class Number>
 constexpr Affine<Number> power(Affine<Number> step, Index count) {
   Affine<Number> result;

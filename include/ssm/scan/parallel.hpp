@@ -25,7 +25,7 @@ void compose(Index channels, const X* Delta_re, const X* Delta_im, const T* v_re
 /// Steps that one task takes. It does not depend on the number of threads, so that the result does not either.
 inline constexpr Index parallel_block = 256;
 
-/// The same as `sequential`, by blocks of time over the caller's threads.
+/// Computes the same as `sequential`, by blocks of time over the caller's threads.
 ///
 ///     1. each block but the last, from rest: its composite step (Delta, b)     in parallel
 ///     2. the state before each block, one block after the other

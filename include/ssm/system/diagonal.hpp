@@ -120,7 +120,7 @@ struct RealForm {
 
 }  // namespace detail
 
-/// The same system with real dense matrices on the state (Re x, Im x).     O(N^2)
+/// Returns the same system with real dense matrices on the state (Re x, Im x).     O(N^2)
 template <class T>
 DenseSystem<T> dense(const DiagonalSystem<T>& system) {
   system.check();

@@ -67,7 +67,7 @@ DiscreteDplrSystem<T> dplr(const DiscreteDiagonalSystem<T>& system) {
   return result;
 }
 
-/// The same system with real dense matrices on the state (Re x, Im x).     O(N^2 R)
+/// Returns the same system with real dense matrices on the state (Re x, Im x).     O(N^2 R)
 template <class T>
 DenseSystem<T> dense(const DplrSystem<T>& system) {
   system.check();
@@ -77,7 +77,7 @@ DenseSystem<T> dense(const DplrSystem<T>& system) {
   return {std::move(A), form.columns(system.B), form.rows(system.C)};
 }
 
-/// The same discrete system with real dense matrices.                      O(N^2 R)
+/// Returns the same discrete system with real dense matrices.                      O(N^2 R)
 template <class T>
 DiscreteDenseSystem<T> dense(const DiscreteDplrSystem<T>& system) {
   const detail::RealForm<T> form{system.states};

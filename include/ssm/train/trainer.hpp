@@ -63,7 +63,7 @@ struct Epoch {
   double test;      ///< result of `evaluate` after it; NaN without one
 };
 
-/// Where a training is.
+/// Progress of a training.
 struct Progress {
   Index epoch;                ///< from 0
   Index step;                 ///< number within the epoch, from 1
