@@ -134,10 +134,11 @@ Built gradients(const Shape& s, const Stored& stored) {
             du->setZero();
             const ssm::ConstBatch<float> dy(w->data(), x->B, x->L, x->H);
             const ssm::Batch<float> to(du->data(), x->B, x->L, x->H);
+            ssm::WorkspaceOf<Layer> work;
             for (Index b = 0; b < x->B; ++b) {
               ssm::CheckpointsOf<Layer> checkpoints;
               ssm::forward_from_rest(layer, x->in()[b], x->out()[b], checkpoints);
-              ssm::forward_from_rest_vjp(layer, x->in()[b], checkpoints, dy[b], to[b], cotangent);
+              ssm::forward_from_rest_vjp(layer, x->in()[b], checkpoints, dy[b], to[b], cotangent, work);
             }
             layer.parameters_vjp(cotangent, gradient);
             benchmark::DoNotOptimize(gradient.D.data());

@@ -56,11 +56,16 @@ class Runner {
 
   /// work(b, first, count, worker) for every sequence and group of features.
   template <class Work>
-  void for_each_group(Index sequences, Executor& executor, Work&& work) const {
-    const Index H = layer_.features(), groups = (H + group - 1) / group;
-    executor.run(sequences * groups, [&](Index task, Index worker) {
-      const Index first = task % groups * group;
-      work(task / groups, first, std::min(group, H - first), worker);
+  void for_each_group(Index sequences, Executor& executor, Work work) const {
+    for_each_group(sequences, executor, 1, work);
+  }
+  /// Calls the same for up to `together` groups of neighbouring features at once.
+  template <class Work>
+  void for_each_group(Index sequences, Executor& executor, Index together, Work work) const {
+    const Index H = layer_.features(), some = together * group, parts = (H + some - 1) / some;
+    executor.run(sequences * parts, [&](Index task, Index worker) {
+      const Index first = task % parts * some;
+      work(task / parts, first, std::min(some, H - first), worker);
     });
   }
 
@@ -99,7 +104,12 @@ class RecurrenceRunner final : public Runner<Layer> {
     if (states.empty()) states = rest_.fresh(u.size());
     const auto state = [&](Index b) -> State& { return states[static_cast<std::size_t>(b)]; };
     if constexpr (FeaturewiseLayer<Layer>) {
-      this->for_each_group(u.size(), executor, [&](Index b, Index first, Index count, Index) {
+      // Neighbouring features run together, block of time by block of time, since their numbers lie in rows: as many as
+      // leave every thread some tasks.
+      const Index groups = (this->layer_.features() + this->group - 1) / this->group;
+      const Index tasks = executor.threads() == 1 ? 1 : 4 * executor.threads();
+      const Index together = std::clamp<Index>(groups * u.size() / tasks, 1, groups);
+      this->for_each_group(u.size(), executor, together, [&](Index b, Index first, Index count, Index) {
         this->layer_.engine().recur(first, u[b].columns(first, count),
                                     y.first_steps(b, u.length(b)).columns(first, count), state(b));
       });
