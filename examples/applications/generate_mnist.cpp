@@ -194,6 +194,46 @@ void learn(const example::Mnist& learnt, const example::Mnist& tested, Model& mo
             << path.string() << '\n';
 }
 
+/// Draws images, or completes those of the test set where there is one, and measures the time.
+void draw(const std::filesystem::path& out, const std::string& model_path, const std::string& data, Index images,
+          Index samples, double temperature, Index longest, std::uint64_t seed, Executor& threads) {
+  Random random(seed);
+  const auto model = example::load_model<Model>(model_path, task);
+  if (model.shape().symbols != values || model.shape().outputs != values)
+    throw std::runtime_error(model_path + ": expected a model of " + std::to_string(values) +
+                             " grey values, got one of " + std::to_string(model.shape().symbols));
+  example::make_folder(out);
+  const Image black(std::size_t(pixels), 0);
+  std::vector<std::vector<Image>> rows(static_cast<std::size_t>(samples + (data.empty() ? 0 : 2)));
+  std::vector<std::string> titles(rows.size());
+  for (auto& row : rows) row.resize(static_cast<std::size_t>(images));
+  example::Mnist tested;
+  std::size_t first = 0;
+  if (!data.empty()) {
+    tested = example::read_mnist(data, "t10k");
+    std::cout << "bits per pixel: " << std::fixed << std::setprecision(4)
+              << bits_per_pixel(model, tested, static_cast<Index>(tested.count()), threads) << " over "
+              << tested.count() << " images\n";
+    for (std::size_t i = 0; i < rows[0].size(); ++i) {
+      rows[0][i].assign(tested.image(i), tested.image(i) + pixels);
+      rows[1][i] = rows[0][i];
+      std::fill(rows[1][i].begin() + pixels / 2, rows[1][i].end(), std::uint8_t{48});
+    }
+    titles[0] = "written";
+    titles[1] = "given";
+    first = 2;
+  }
+  for (std::size_t r = first; r < rows.size(); ++r) titles[r] = data.empty() ? "drawn" : "completed";
+  threads.run(images * samples, [&](Index i, Index) {
+    const auto which = static_cast<std::size_t>(i / samples), row = first + static_cast<std::size_t>(i % samples);
+    Random draw(seed + 1000003 * static_cast<std::uint64_t>(i));
+    rows[row][which] = data.empty() ? draw_image(model, black.data(), 0, temperature, draw)
+                                    : draw_image(model, tested.image(which), pixels / 2, temperature, draw);
+  });
+  draw_grid(out, data.empty() ? "drawn" : "completed", rows, titles);
+  compare_times(model, out, longest, random);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -229,47 +269,14 @@ int main(int count, char** arguments) {
   for (auto* const size : example::add_shape(app, shape)) size->needs(train_option);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
-    Random random(choices.options.seed);
     if (training) {
+      Random random(choices.options.seed);
       Model model(diagonal::Linear{}, shape, random);
       const auto path =
           *model_option ? std::filesystem::path(model_path) : std::filesystem::path(out) / "generate_mnist.safetensors";
       return learn(example::read_mnist(data, "train"), example::read_mnist(data, "t10k"), model, choices, out, path);
     }
-    const auto model = example::load_model<Model>(model_path, task);
-    if (model.shape().symbols != values || model.shape().outputs != values)
-      throw std::runtime_error(model_path + ": expected a model of " + std::to_string(values) +
-                               " grey values, got one of " + std::to_string(model.shape().symbols));
-    example::make_folder(out);
     ThreadPool threads(choices.threads);
-    const Image black(std::size_t(pixels), 0);
-    std::vector<std::vector<Image>> rows(static_cast<std::size_t>(samples + (data.empty() ? 0 : 2)));
-    std::vector<std::string> titles(rows.size());
-    for (auto& row : rows) row.resize(static_cast<std::size_t>(images));
-    example::Mnist tested;
-    std::size_t first = 0;
-    if (!data.empty()) {
-      tested = example::read_mnist(data, "t10k");
-      std::cout << "bits per pixel: " << std::fixed << std::setprecision(4)
-                << bits_per_pixel(model, tested, static_cast<Index>(tested.count()), threads) << " over "
-                << tested.count() << " images\n";
-      for (std::size_t i = 0; i < rows[0].size(); ++i) {
-        rows[0][i].assign(tested.image(i), tested.image(i) + pixels);
-        rows[1][i] = rows[0][i];
-        std::fill(rows[1][i].begin() + pixels / 2, rows[1][i].end(), std::uint8_t{48});
-      }
-      titles[0] = "written";
-      titles[1] = "given";
-      first = 2;
-    }
-    for (std::size_t r = first; r < rows.size(); ++r) titles[r] = data.empty() ? "drawn" : "completed";
-    threads.run(images * samples, [&](Index i, Index) {
-      const auto which = static_cast<std::size_t>(i / samples), row = first + static_cast<std::size_t>(i % samples);
-      Random draw(choices.options.seed + 1000003 * static_cast<std::uint64_t>(i));
-      rows[row][which] = data.empty() ? draw_image(model, black.data(), 0, temperature, draw)
-                                      : draw_image(model, tested.image(which), pixels / 2, temperature, draw);
-    });
-    draw_grid(out, data.empty() ? "drawn" : "completed", rows, titles);
-    compare_times(model, out, longest, random);
+    draw(out, model_path, data, images, samples, temperature, longest, choices.options.seed, threads);
   });
 }

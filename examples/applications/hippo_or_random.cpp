@@ -52,6 +52,74 @@ Model begun(const Kind& kind, const nn::StackShape& shape, std::uint64_t seed) {
   return model;
 }
 
+/// Draws the curves of all models.
+void draw(const std::filesystem::path& out, const std::vector<std::string>& orders, Index seeds) {
+  std::vector<std::string> titles, colors;
+  for (const Kind& kind : kinds) {
+    titles.push_back(kind.name);
+    colors.push_back(kind.color);
+  }
+  example::draw(out, "hippo_or_random", "hippo_or_random",
+                {{"ORDERS", example::words(orders)},
+                 {"KINDS", example::words(titles)},
+                 {"COLORS", example::words(colors)},
+                 {"SEEDS", std::to_string(seeds)}});
+}
+/// Trains every kind with every seed in the orders that are asked for, and draws the curves.
+void compare(const std::filesystem::path& out, const std::string& data, const std::string& order, Index images,
+             Index tests, Index seeds, const nn::StackShape& shape, const example::TrainingChoices& choices) {
+  ThreadPool threads(choices.threads);
+  const auto learnt = example::read_mnist(data, "train"), tested = example::read_mnist(data, "t10k");
+  const auto used = std::min(static_cast<std::size_t>(images), learnt.count());
+  const auto measured = std::min(static_cast<std::size_t>(tests), tested.count());
+  std::vector<std::string> names{"epoch"};
+  std::vector<std::vector<double>> columns(1);
+  std::vector<std::string> orders;
+  std::cout << "Test accuracy after the last epoch, of every seed, follows each kind.\n"
+            << std::fixed << std::setprecision(2);
+  for (const std::string pixels_in : {"permuted", "in-order"}) {
+    if (order != "both" && order != pixels_in) continue;
+    const bool permuted = pixels_in == "permuted";
+    const auto train_images = halved(learnt, used, permuted), test_images = halved(tested, measured, permuted);
+    for (const Kind& kind : kinds) {
+      std::vector<double> last;
+      for (Index seed = 1; seed <= seeds; ++seed) {
+        auto each = choices;
+        each.options.seed = choices.options.seed + static_cast<std::uint64_t>(seed - 1);
+        Model model = begun(kind, shape, each.options.seed);
+        const std::string name = pixels_in + ", " + kind.name + ", seed " + std::to_string(each.options.seed);
+        const auto curve = example::train<Layer>(
+            model, each, out / name, threads, static_cast<Index>(used),
+            [&](Index i, Random&) -> train::Sample<float> { return {train_images[static_cast<std::size_t>(i)]}; },
+            [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits, double weight) {
+              return example::class_loss(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
+            },
+            [&](const Model& trained) {
+              return example::share(static_cast<Index>(measured), threads, [&](Index i) {
+                const auto at = static_cast<std::size_t>(i);
+                return example::largest<float>(example::logits(trained, test_images[at])) == tested.labels[at];
+              });
+            });
+        if (!curve) return;
+        names.push_back(name + " (%)");
+        columns.emplace_back();
+        columns[0].clear();
+        for (const auto& epoch : *curve) {
+          columns[0].push_back(epoch.epoch);
+          columns.back().push_back(100 * epoch.test);
+        }
+        last.push_back(columns.back().back());
+      }
+      std::cout << std::left << std::setw(10) << pixels_in << std::setw(18) << kind.name;
+      for (const double each : last) std::cout << each << " ";
+      std::cout << "%\n";
+    }
+    orders.push_back(permuted ? "permuted" : "in order");
+  }
+  example::write_file(out / "hippo_or_random.tsv", example::table(names, columns));
+  draw(out, orders, seeds);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -76,65 +144,5 @@ int main(int count, char** arguments) {
   app.add_option("--seeds", seeds, "models of each kind")->check(CLI::Range(1, 100))->capture_default_str();
   example::add_shape(app, shape);
   example::add_training(app, choices);
-  return example::run(app, count, arguments, [&] {
-    ThreadPool threads(choices.threads);
-    const auto learnt = example::read_mnist(data, "train"), tested = example::read_mnist(data, "t10k");
-    const auto used = std::min(static_cast<std::size_t>(images), learnt.count());
-    const auto measured = std::min(static_cast<std::size_t>(tests), tested.count());
-    std::vector<std::string> names{"epoch"};
-    std::vector<std::vector<double>> columns(1);
-    std::vector<std::string> orders;
-    std::cout << "Test accuracy after the last epoch, of every seed, follows each kind.\n"
-              << std::fixed << std::setprecision(2);
-    for (const std::string pixels_in : {"permuted", "in-order"}) {
-      if (order != "both" && order != pixels_in) continue;
-      const bool permuted = pixels_in == "permuted";
-      const auto train_images = halved(learnt, used, permuted), test_images = halved(tested, measured, permuted);
-      for (const Kind& kind : kinds) {
-        std::vector<double> last;
-        for (Index seed = 1; seed <= seeds; ++seed) {
-          auto each = choices;
-          each.options.seed = choices.options.seed + static_cast<std::uint64_t>(seed - 1);
-          Model model = begun(kind, shape, each.options.seed);
-          const std::string name = pixels_in + ", " + kind.name + ", seed " + std::to_string(each.options.seed);
-          const auto curve = example::train<Layer>(
-              model, each, std::filesystem::path(out) / name, threads, static_cast<Index>(used),
-              [&](Index i, Random&) -> train::Sample<float> { return {train_images[static_cast<std::size_t>(i)]}; },
-              [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits, double weight) {
-                return example::class_loss(learnt.labels[static_cast<std::size_t>(i)], logits, dlogits, weight, 0);
-              },
-              [&](const Model& trained) {
-                return example::share(static_cast<Index>(measured), threads, [&](Index i) {
-                  const auto at = static_cast<std::size_t>(i);
-                  return example::largest<float>(example::logits(trained, test_images[at])) == tested.labels[at];
-                });
-              });
-          if (!curve) return;
-          names.push_back(name + " (%)");
-          columns.emplace_back();
-          columns[0].clear();
-          for (const auto& epoch : *curve) {
-            columns[0].push_back(epoch.epoch);
-            columns.back().push_back(100 * epoch.test);
-          }
-          last.push_back(columns.back().back());
-        }
-        std::cout << std::left << std::setw(10) << pixels_in << std::setw(18) << kind.name;
-        for (const double each : last) std::cout << each << " ";
-        std::cout << "%\n";
-      }
-      orders.push_back(permuted ? "permuted" : "in order");
-    }
-    example::write_file(std::filesystem::path(out) / "hippo_or_random.tsv", example::table(names, columns));
-    std::vector<std::string> titles, colors;
-    for (const Kind& kind : kinds) {
-      titles.push_back(kind.name);
-      colors.push_back(kind.color);
-    }
-    example::draw(out, "hippo_or_random", "hippo_or_random",
-                  {{"ORDERS", example::words(orders)},
-                   {"KINDS", example::words(titles)},
-                   {"COLORS", example::words(colors)},
-                   {"SEEDS", std::to_string(seeds)}});
-  });
+  return example::run(app, count, arguments, [&] { compare(out, data, order, images, tests, seeds, shape, choices); });
 }

@@ -36,6 +36,49 @@ std::vector<double> dense_solution(const S5Parameters<float>& parameters, const 
   return y;
 }
 
+/// Reads the signal with a layer that is told the intervals and one that is not, and draws both.
+void compare(const std::filesystem::path& out, Index samples, Index states, std::uint64_t seed) {
+  example::make_folder(out);
+  Random random(seed);
+  const auto parameters =
+      initial<S5<float>>(hippo::LegS{}, {.features = 1, .states = states, .dt_min = 0.3, .dt_max = 1.0}, random);
+  const S5<float> layer(parameters);
+  Rows u(samples), told(samples), untold(samples);
+  std::vector<float> intervals;
+  std::vector<double> time;
+  double now = 0, whole = 0;
+  for (Index k = 0; k < samples; ++k) {
+    intervals.push_back(static_cast<float>(random.log_uniform(0.01, 0.5)));
+    now += static_cast<double>(intervals.back());
+    time.push_back(now);
+    u(k) = static_cast<float>(signal(now));
+    whole = now;
+  }
+  auto state = layer.initial_state();
+  layer.forward(u, std::span<const float>(intervals), told, state);
+  const S5<float> even(parameters, {.rate = whole / static_cast<double>(samples)});  // the mean interval
+  state = even.initial_state();
+  even.forward(u, untold, state);
+
+  const auto exact = dense_solution(parameters, u, intervals);
+  double peak = 0, told_error = 0, untold_error = 0;
+  std::vector<double> input, y_told, y_untold;
+  for (Index k = 0; k < samples; ++k) {
+    const double y = exact[std::size_t(k)];
+    input.push_back(static_cast<double>(u(k)));
+    y_told.push_back(static_cast<double>(told(k)));
+    y_untold.push_back(static_cast<double>(untold(k)));
+    peak = std::max(peak, std::abs(y));
+    told_error = std::max(told_error, std::abs(y_told.back() - y));
+    untold_error = std::max(untold_error, std::abs(y_untold.back() - y));
+  }
+  std::cout << "Largest error of the peak, told the intervals: " << told_error / peak
+            << ", told nothing: " << untold_error / peak << '\n';
+  example::write_file(out / "irregular.tsv",
+                      example::table({"time", "u", "dense", "told", "untold"}, {time, input, exact, y_told, y_untold}));
+  example::draw(out, "irregular", "irregular", {{"SHOWN", std::to_string(std::min(whole, 25.0))}});
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -47,46 +90,5 @@ int main(int count, char** arguments) {
   app.add_option("--samples", samples, "uneven samples")->check(CLI::Range(2, 100'000))->capture_default_str();
   app.add_option("--states", states, "states P, even")->check(CLI::Range(2, 256))->capture_default_str();
   app.add_option("--seed", seed, "seed of the times and the layer")->capture_default_str();
-  return example::run(app, count, arguments, [&] {
-    example::make_folder(out);
-    Random random(seed);
-    const auto parameters =
-        initial<S5<float>>(hippo::LegS{}, {.features = 1, .states = states, .dt_min = 0.3, .dt_max = 1.0}, random);
-    const S5<float> layer(parameters);
-    Rows u(samples), told(samples), untold(samples);
-    std::vector<float> intervals;
-    std::vector<double> time;
-    double now = 0, whole = 0;
-    for (Index k = 0; k < samples; ++k) {
-      intervals.push_back(static_cast<float>(random.log_uniform(0.01, 0.5)));
-      now += static_cast<double>(intervals.back());
-      time.push_back(now);
-      u(k) = static_cast<float>(signal(now));
-      whole = now;
-    }
-    auto state = layer.initial_state();
-    layer.forward(u, std::span<const float>(intervals), told, state);
-    const S5<float> even(parameters, {.rate = whole / static_cast<double>(samples)});  // the mean interval
-    state = even.initial_state();
-    even.forward(u, untold, state);
-
-    const auto exact = dense_solution(parameters, u, intervals);
-    double peak = 0, told_error = 0, untold_error = 0;
-    std::vector<double> input, y_told, y_untold;
-    for (Index k = 0; k < samples; ++k) {
-      const double y = exact[std::size_t(k)];
-      input.push_back(static_cast<double>(u(k)));
-      y_told.push_back(static_cast<double>(told(k)));
-      y_untold.push_back(static_cast<double>(untold(k)));
-      peak = std::max(peak, std::abs(y));
-      told_error = std::max(told_error, std::abs(y_told.back() - y));
-      untold_error = std::max(untold_error, std::abs(y_untold.back() - y));
-    }
-    std::cout << "Largest error of the peak, told the intervals: " << told_error / peak
-              << ", told nothing: " << untold_error / peak << '\n';
-    example::write_file(
-        std::filesystem::path(out) / "irregular.tsv",
-        example::table({"time", "u", "dense", "told", "untold"}, {time, input, exact, y_told, y_untold}));
-    example::draw(out, "irregular", "irregular", {{"SHOWN", std::to_string(std::min(whole, 25.0))}});
-  });
+  return example::run(app, count, arguments, [&] { compare(out, samples, states, seed); });
 }

@@ -55,6 +55,86 @@ Swing swing(Random& random, double noise) {
   return result;
 }
 
+/// Trains a model and returns its error on what was held out. The first seed's answer to one sequence goes to `shown`.
+double error_of(bool told, Index seed, Index sequences, double noise, train::Options options, Executor& threads,
+                std::vector<std::vector<double>>& shown) {
+  options.seed += static_cast<std::uint64_t>(seed);
+  Random random(options.seed);
+  std::vector<Swing> learnt, held_out;
+  for (Index i = 0; i < sequences; ++i) learnt.push_back(swing(random, noise));
+  for (Index i = 0; i < sequences; ++i) held_out.push_back(swing(random, noise));
+  Model model(hippo::LegS{},
+              {.inputs = 2,
+               .features = 32,
+               .states = 32,
+               .layers = 2,
+               .outputs = 1,
+               .pool = nn::Pool::none,
+               .dt_min = 1e-2,
+               .dt_max = 1},
+              random);
+  train::Trainer<Layer> trainer(model, options, threads);
+  example::TrainingBar bar;
+  trainer.run(
+      sequences,
+      [&](Index i, Random&) -> train::Sample<float> {
+        const Swing& each = learnt[static_cast<std::size_t>(i)];
+        return {each.u, told ? each.intervals : std::vector<float>{}};
+      },
+      [&](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) -> train::LossResult {
+        const auto& target = learnt[static_cast<std::size_t>(i)].velocity;
+        return {nn::mean_squared_error<float>({answer.data(), target.size()}, target, {danswer.data(), target.size()},
+                                              weight),
+                0};
+      },
+      {.on_step = [&](const auto& at) { bar(at); }});
+  double sum = 0;
+  for (const Swing& each : held_out) {
+    std::vector<float> answer(each.velocity.size()), nobody(answer.size());
+    model.forward({each.u.data(), looks, 2}, {answer.data(), looks, 1},
+                  told ? std::span<const float>(each.intervals) : std::span<const float>{});
+    sum += nn::mean_squared_error<float>(answer, each.velocity, nobody) / static_cast<double>(sequences);
+    if (&each == &held_out.front() && seed == 0) {
+      double time = 0;
+      for (std::size_t k = 0; k < answer.size(); ++k) {
+        time += mean_gap * static_cast<double>(each.intervals[k]);
+        if (told) {
+          shown[0].push_back(time);
+          shown[1].push_back(static_cast<double>(each.velocity[k]));
+        }
+        shown[told ? 2 : 3].push_back(static_cast<double>(answer[k]));
+      }
+    }
+  }
+  return sum;
+}
+/// Trains models of both kinds, and draws their errors and one answer of each.
+void compare(const std::string& out, Index sequences, Index seeds, double noise,
+             const example::TrainingChoices& choices) {
+  example::make_folder(out);
+  ThreadPool threads(choices.threads);
+  std::vector<std::vector<double>> columns(4), shown(4);
+  for (const bool told : {true, false}) {
+    std::vector<double> errors;
+    for (Index seed = 0; seed < seeds; ++seed) {
+      errors.push_back(error_of(told, seed, sequences, noise, choices.options, threads, shown));
+    }
+    double mean = 0, square = 0;
+    for (const double each : errors) mean += each / static_cast<double>(errors.size());
+    for (const double each : errors)
+      square += (each - mean) * (each - mean) / std::max(1.0, static_cast<double>(errors.size() - 1));
+    std::cout << (told ? "told the intervals: " : "told nothing:       ") << "mean squared error "
+              << std::setprecision(3) << mean << " +- " << std::sqrt(square) << " over " << seeds << " seeds\n";
+    columns[0].push_back(told ? 0 : 1);
+    columns[1].push_back(mean);
+    columns[2].push_back(*std::min_element(errors.begin(), errors.end()));
+    columns[3].push_back(*std::max_element(errors.begin(), errors.end()));
+  }
+  example::write_file(out + "/errors.tsv", example::table({"kind", "mean", "least", "largest"}, columns));
+  example::write_file(out + "/irregular_sampling.tsv", example::table({"seconds", "truth", "told", "not told"}, shown));
+  example::draw(out, "irregular_sampling", "irregular_sampling", {}, 500);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -71,78 +151,5 @@ int main(int count, char** arguments) {
   app.add_option("--seeds", seeds, "trainings of each kind")->check(CLI::Range(1, 100))->capture_default_str();
   app.add_option("--noise", noise, "of a look")->check(CLI::Range(0.0, 10.0))->capture_default_str();
   example::add_training(app, choices);
-  return example::run(app, count, arguments, [&] {
-    example::make_folder(out);
-    ThreadPool threads(choices.threads);
-    std::vector<std::vector<double>> columns(4), shown(4);
-    for (const bool told : {true, false}) {
-      std::vector<double> errors;
-      for (Index seed = 0; seed < seeds; ++seed) {
-        auto options = choices.options;
-        options.seed += static_cast<std::uint64_t>(seed);
-        Random random(options.seed);
-        std::vector<Swing> learnt, held_out;
-        for (Index i = 0; i < sequences; ++i) learnt.push_back(swing(random, noise));
-        for (Index i = 0; i < sequences; ++i) held_out.push_back(swing(random, noise));
-        Model model(hippo::LegS{},
-                    {.inputs = 2,
-                     .features = 32,
-                     .states = 32,
-                     .layers = 2,
-                     .outputs = 1,
-                     .pool = nn::Pool::none,
-                     .dt_min = 1e-2,
-                     .dt_max = 1},
-                    random);
-        train::Trainer<Layer> trainer(model, options, threads);
-        example::TrainingBar bar;
-        trainer.run(
-            sequences,
-            [&](Index i, Random&) -> train::Sample<float> {
-              const Swing& each = learnt[static_cast<std::size_t>(i)];
-              return {each.u, told ? each.intervals : std::vector<float>{}};
-            },
-            [&](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) -> train::LossResult {
-              const auto& target = learnt[static_cast<std::size_t>(i)].velocity;
-              return {nn::mean_squared_error<float>({answer.data(), target.size()}, target,
-                                                    {danswer.data(), target.size()}, weight),
-                      0};
-            },
-            {.on_step = [&](const auto& at) { bar(at); }});
-        double sum = 0;
-        for (const Swing& each : held_out) {
-          std::vector<float> answer(each.velocity.size()), nobody(answer.size());
-          model.forward({each.u.data(), looks, 2}, {answer.data(), looks, 1},
-                        told ? std::span<const float>(each.intervals) : std::span<const float>{});
-          sum += nn::mean_squared_error<float>(answer, each.velocity, nobody) / static_cast<double>(sequences);
-          if (&each == &held_out.front() && seed == 0) {
-            double time = 0;
-            for (std::size_t k = 0; k < answer.size(); ++k) {
-              time += mean_gap * static_cast<double>(each.intervals[k]);
-              if (told) {
-                shown[0].push_back(time);
-                shown[1].push_back(static_cast<double>(each.velocity[k]));
-              }
-              shown[told ? 2 : 3].push_back(static_cast<double>(answer[k]));
-            }
-          }
-        }
-        errors.push_back(sum);
-      }
-      double mean = 0, square = 0;
-      for (const double each : errors) mean += each / static_cast<double>(errors.size());
-      for (const double each : errors)
-        square += (each - mean) * (each - mean) / std::max(1.0, static_cast<double>(errors.size() - 1));
-      std::cout << (told ? "told the intervals: " : "told nothing:       ") << "mean squared error "
-                << std::setprecision(3) << mean << " +- " << std::sqrt(square) << " over " << seeds << " seeds\n";
-      columns[0].push_back(told ? 0 : 1);
-      columns[1].push_back(mean);
-      columns[2].push_back(*std::min_element(errors.begin(), errors.end()));
-      columns[3].push_back(*std::max_element(errors.begin(), errors.end()));
-    }
-    example::write_file(out + "/errors.tsv", example::table({"kind", "mean", "least", "largest"}, columns));
-    example::write_file(out + "/irregular_sampling.tsv",
-                        example::table({"seconds", "truth", "told", "not told"}, shown));
-    example::draw(out, "irregular_sampling", "irregular_sampling", {}, 500);
-  });
+  return example::run(app, count, arguments, [&] { compare(out, sequences, seeds, noise, choices); });
 }

@@ -34,6 +34,51 @@ Response respond(const std::string& name, const Layer& layer, Index length) {
   return response;
 }
 
+/// Draws the responses of all systems.
+void draw_responses(const std::filesystem::path& out, Index N, Index length, double dt, std::uint64_t seed) {
+  example::make_folder(out);
+  Random random(seed);
+  const S4Shape shape{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
+  const S4DShape modal{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
+  const auto s4 = [&](const std::string& name, auto measure) {
+    return respond("S4, " + name, S4<double>(initial<S4<double>>(measure, shape, random)), length);
+  };
+  const auto s4d = [&](const std::string& name, auto diagonal) {
+    return respond("S4D, " + name, S4D<double>(initial<S4D<double>>(diagonal, modal, random)), length);
+  };
+  const LSSLShape lssl{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
+  const S5Shape s5{.features = 1, .states = N / 2 * 2, .dt_min = dt, .dt_max = dt};
+  const std::vector<Response> all{
+      s4("LegS", hippo::LegS{}),
+      s4("LegT", hippo::LegT{}),
+      s4("LagT", hippo::LagT{}),
+      s4("Fourier", hippo::Fourier{}),
+      s4("random phase", diagonal::RandomLowRank<diagonal::Linear>{}),
+      s4d("Lin", diagonal::Linear{}),
+      s4d("Inv", diagonal::Inverse{}),
+      s4d("LegS", hippo::LegS{}),
+      s4d("Fourier", hippo::Fourier{}),
+      s4d("random", diagonal::Unstructured{}),
+      respond("LSSL, LegS", LSSL<double>(initial<LSSL<double>>(hippo::LegS{}, lssl, random)), length),
+      respond("S5, HiPPO-N", S5<double>(initial<S5<double>>(hippo::LegS{}, s5, random)), length)};
+  std::vector<std::string> names{"time"};
+  std::vector<std::vector<double>> columns(1);
+  for (Index k = 1; k < length; ++k) columns[0].push_back(dt * static_cast<double>(k));
+  std::vector<std::string> systems;
+  for (const Response& response : all) {
+    systems.push_back(response.name);
+    for (const auto* column : {&response.kernel, &response.spectrum}) {
+      names.push_back(response.name);
+      columns.push_back(*column);
+    }
+  }
+  example::write_file(out / "kernels.tsv", example::table(names, columns));
+  std::cout << all.size() << " responses of " << length << " samples, N = " << N << '\n';
+  const double hertz = 1 / (dt * static_cast<double>(fft::fast_length(4 * length)));
+  example::draw(out, "kernels", "kernels", {{"SYSTEMS", example::words(systems)}, {"HERTZ", example::number(hertz)}},
+                2600);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -47,47 +92,5 @@ int main(int count, char** arguments) {
   app.add_option("--length", length, "samples of each response")->check(CLI::Range(10, 1 << 20))->capture_default_str();
   app.add_option("--dt", dt, "time step")->check(CLI::Range(1e-6, 1.0))->capture_default_str();
   app.add_option("--seed", seed, "seed of C")->capture_default_str();
-  return example::run(app, count, arguments, [&] {
-    example::make_folder(out);
-    Random random(seed);
-    const S4Shape shape{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
-    const S4DShape modal{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
-    const auto s4 = [&](const std::string& name, auto measure) {
-      return respond("S4, " + name, S4<double>(initial<S4<double>>(measure, shape, random)), length);
-    };
-    const auto s4d = [&](const std::string& name, auto diagonal) {
-      return respond("S4D, " + name, S4D<double>(initial<S4D<double>>(diagonal, modal, random)), length);
-    };
-    const LSSLShape lssl{.features = 1, .states = N, .dt_min = dt, .dt_max = dt};
-    const S5Shape s5{.features = 1, .states = N / 2 * 2, .dt_min = dt, .dt_max = dt};
-    const std::vector<Response> all{
-        s4("LegS", hippo::LegS{}),
-        s4("LegT", hippo::LegT{}),
-        s4("LagT", hippo::LagT{}),
-        s4("Fourier", hippo::Fourier{}),
-        s4("random phase", diagonal::RandomLowRank<diagonal::Linear>{}),
-        s4d("Lin", diagonal::Linear{}),
-        s4d("Inv", diagonal::Inverse{}),
-        s4d("LegS", hippo::LegS{}),
-        s4d("Fourier", hippo::Fourier{}),
-        s4d("random", diagonal::Unstructured{}),
-        respond("LSSL, LegS", LSSL<double>(initial<LSSL<double>>(hippo::LegS{}, lssl, random)), length),
-        respond("S5, HiPPO-N", S5<double>(initial<S5<double>>(hippo::LegS{}, s5, random)), length)};
-    std::vector<std::string> names{"time"};
-    std::vector<std::vector<double>> columns(1);
-    for (Index k = 1; k < length; ++k) columns[0].push_back(dt * static_cast<double>(k));
-    std::vector<std::string> systems;
-    for (const Response& response : all) {
-      systems.push_back(response.name);
-      for (const auto* column : {&response.kernel, &response.spectrum}) {
-        names.push_back(response.name);
-        columns.push_back(*column);
-      }
-    }
-    example::write_file(std::filesystem::path(out) / "kernels.tsv", example::table(names, columns));
-    std::cout << all.size() << " responses of " << length << " samples, N = " << N << '\n';
-    const double hertz = 1 / (dt * static_cast<double>(fft::fast_length(4 * length)));
-    example::draw(out, "kernels", "kernels", {{"SYSTEMS", example::words(systems)}, {"HERTZ", example::number(hertz)}},
-                  2600);
-  });
+  return example::run(app, count, arguments, [&] { draw_responses(out, N, length, dt, seed); });
 }

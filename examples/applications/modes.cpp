@@ -33,6 +33,47 @@ double nanoseconds(Index length, Work work) {
   return times[2];
 }
 
+/// Measures every algorithm for every N and length, and draws the times.
+void measure(const std::filesystem::path& out, const std::vector<Index>& states, Index longest) {
+  example::make_folder(out);
+  example::Progress progress;
+  std::vector<std::string> names{"length"};
+  std::vector<std::vector<double>> columns(1);
+  for (Index L = 64; L <= longest; L *= 2) columns[0].push_back(static_cast<double>(L));
+  double done = 0;
+  for (const Index N : states) {
+    Random random(1);
+    const S4D<float> layer(
+        initial<S4D<float>>(diagonal::Linear{}, {.features = features, .states = N, .dt_max = 1e-2}, random));
+    std::vector<double> recurrence, anew, kept, chosen;
+    for (const double length : columns[0]) {
+      const auto L = static_cast<Index>(length);
+      progress(done / static_cast<double>(states.size() * columns[0].size()), "N = " + std::to_string(N));
+      Rows u = Rows::Constant(L, features, 0.5F), y(L, features);
+      auto state = layer.initial_state();
+      recurrence.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, algorithm::recurrence{}); }));
+      anew.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, algorithm::convolution{}); }));
+      auto convolution = plan(layer, {.length = L}, algorithm::convolution{});
+      kept.push_back(nanoseconds(L, [&] { convolution(u, y, state); }));
+      const bool recurs = plan(layer, {.length = L}).explain().starts_with("recurrence");
+      chosen.push_back(recurs ? recurrence.back() : kept.back());
+      ++done;
+    }
+    std::size_t crossing = 0;
+    while (crossing < kept.size() && kept[crossing] >= recurrence[crossing]) ++crossing;
+    std::cout << "  N = " << N << ": a kept kernel "
+              << (crossing < kept.size() ? "beats the recurrence from L = " + example::number(columns[0][crossing])
+                                         : std::string("never beats the recurrence"))
+              << '\n';
+    for (auto* column : {&recurrence, &anew, &kept, &chosen}) {
+      names.push_back("N = " + std::to_string(N));
+      columns.push_back(*column);
+    }
+  }
+  example::write_file(out / "modes.tsv", example::table(names, columns));
+  example::draw(out, "modes", "modes", {{"STATES", example::words(states)}}, 600);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -43,43 +84,5 @@ int main(int count, char** arguments) {
   example::add_out(app, out);
   app.add_option("--states", states, "states N, a panel each")->check(CLI::Range(1, 1024))->capture_default_str();
   app.add_option("--longest", longest, "longest sequence")->check(CLI::Range(128, 1 << 20))->capture_default_str();
-  return example::run(app, count, arguments, [&] {
-    example::make_folder(out);
-    example::Progress progress;
-    std::vector<std::string> names{"length"};
-    std::vector<std::vector<double>> columns(1);
-    for (Index L = 64; L <= longest; L *= 2) columns[0].push_back(static_cast<double>(L));
-    double done = 0;
-    for (const Index N : states) {
-      Random random(1);
-      const S4D<float> layer(
-          initial<S4D<float>>(diagonal::Linear{}, {.features = features, .states = N, .dt_max = 1e-2}, random));
-      std::vector<double> recurrence, anew, kept, chosen;
-      for (const double length : columns[0]) {
-        const auto L = static_cast<Index>(length);
-        progress(done / static_cast<double>(states.size() * columns[0].size()), "N = " + std::to_string(N));
-        Rows u = Rows::Constant(L, features, 0.5F), y(L, features);
-        auto state = layer.initial_state();
-        recurrence.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, algorithm::recurrence{}); }));
-        anew.push_back(nanoseconds(L, [&] { layer.forward(u, y, state, algorithm::convolution{}); }));
-        auto convolution = plan(layer, {.length = L}, algorithm::convolution{});
-        kept.push_back(nanoseconds(L, [&] { convolution(u, y, state); }));
-        const bool recurs = plan(layer, {.length = L}).explain().starts_with("recurrence");
-        chosen.push_back(recurs ? recurrence.back() : kept.back());
-        ++done;
-      }
-      std::size_t crossing = 0;
-      while (crossing < kept.size() && kept[crossing] >= recurrence[crossing]) ++crossing;
-      std::cout << "  N = " << N << ": a kept kernel "
-                << (crossing < kept.size() ? "beats the recurrence from L = " + example::number(columns[0][crossing])
-                                           : std::string("never beats the recurrence"))
-                << '\n';
-      for (auto* column : {&recurrence, &anew, &kept, &chosen}) {
-        names.push_back("N = " + std::to_string(N));
-        columns.push_back(*column);
-      }
-    }
-    example::write_file(std::filesystem::path(out) / "modes.tsv", example::table(names, columns));
-    example::draw(out, "modes", "modes", {{"STATES", example::words(states)}}, 600);
-  });
+  return example::run(app, count, arguments, [&] { measure(out, states, longest); });
 }

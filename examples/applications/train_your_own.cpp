@@ -183,6 +183,76 @@ void evaluate(const std::filesystem::path& folder, const std::filesystem::path& 
               << '\n';
 }
 
+/// Returns the factor that makes the sequences' numbers 1 in the mean square.
+float input_scale(const std::vector<Labelled>& sequences) {
+  double square = 0, numbers = 0;
+  for (const auto& each : sequences)
+    for (const float value : each.u) {
+      square += static_cast<double>(value) * static_cast<double>(value);
+      numbers += 1;
+    }
+  return static_cast<float>(1 / std::max(std::sqrt(square / numbers), 1e-30));
+}
+/// Writes the model with what a program needs to use it, and says how to.
+void save(const Model& model, const Data& data, float scale, const std::filesystem::path& to) {
+  std::string labels;
+  for (const auto& each : data.classes) labels += each + "\n";
+  io::save(to, model,
+           {{"task", task},
+            {"labels", labels},
+            {"input_scale", example::number(static_cast<double>(scale))},
+            {"sample_rate", example::number(data.rate)}});
+  std::cout << "classes:";
+  for (const auto& each : data.classes) std::cout << " '" << each << "'";
+  std::cout << "\nThe model is in " << to.string()
+            << "; a program reads it by\n\n  const auto model = ssm::io::load<ssm::nn::Stack<ssm::S4D<float>>>(\""
+            << to.string()
+            << "\");\n  auto stream = model.stream();\n  auto logits = stream.step(u_k);   // u_k: what was "
+               "measured, times "
+            << scale << '\n';
+}
+/// Trains a model on a folder and measures it on what was held out.
+void learn(const std::filesystem::path& folder, const std::filesystem::path& out, nn::StackShape shape,
+           example::TrainingChoices& choices, double noise, Executor& threads) {
+  const Data data = read_data(folder);
+  const float scale = input_scale(data.learnt);
+  std::cout << data.classes.size() << " classes, " << data.learnt.size() << " sequences to learn from, "
+            << data.held_out.size() << " held out, " << data.columns << " numbers a step\n";
+  shape.inputs = data.columns;
+  shape.outputs = static_cast<Index>(data.classes.size());
+  Random random(choices.options.seed);
+  Model model(diagonal::Linear{}, shape, random);
+  const auto scaled = [&](std::vector<float> u) {
+    for (auto& each : u) each *= scale;
+    return u;
+  };
+  const auto sample = [&](Index i, Random& draw) -> train::Sample<float> {
+    auto u = scaled(data.learnt[static_cast<std::size_t>(i)].u);
+    const auto loud = static_cast<float>(draw.log_uniform(0.7, 1.4));
+    for (auto& each : u) each = loud * each + static_cast<float>(noise * draw.uniform(-1.7, 1.7));
+    return {std::move(u)};
+  };
+  const auto loss = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
+                        double weight) -> train::LossResult {
+    return example::class_loss(data.learnt[static_cast<std::size_t>(i)].label, logits, dlogits, weight, 0.1);
+  };
+  std::function<double(const Model&)> test = [&](const Model& trained) {
+    return example::share(static_cast<Index>(data.held_out.size()), threads, [&](Index i) {
+      const auto& each = data.held_out[static_cast<std::size_t>(i)];
+      return example::largest<float>(example::logits(trained, scaled(each.u))) == each.label;
+    });
+  };
+  if (data.held_out.empty()) test = {};
+  if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(data.learnt.size()), sample, loss, test))
+    return;
+  save(model, data, scale, out / "model.safetensors");
+  std::cout << std::fixed << std::setprecision(4);
+  if (test)
+    std::cout << "held-out accuracy: " << test(model) << '\n';
+  else
+    std::cout << "nothing was held out: every tenth sequence of a class is, and no class has ten\n";
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -220,64 +290,6 @@ int main(int count, char** arguments) {
     if (folder.empty()) throw std::runtime_error("expected --data FOLDER to train on, or --predict FILE");
     ThreadPool threads(choices.threads);
     if (evaluating) return evaluate(folder, path, threads);
-    const Data data = read_data(folder);
-    double square = 0, numbers = 0;
-    for (const auto& each : data.learnt)
-      for (const float value : each.u) {
-        square += static_cast<double>(value) * static_cast<double>(value);
-        numbers += 1;
-      }
-    const auto scale = static_cast<float>(1 / std::max(std::sqrt(square / numbers), 1e-30));
-    std::cout << data.classes.size() << " classes, " << data.learnt.size() << " sequences to learn from, "
-              << data.held_out.size() << " held out, " << data.columns << " numbers a step\n";
-    shape.inputs = data.columns;
-    shape.outputs = static_cast<Index>(data.classes.size());
-    Random random(choices.options.seed);
-    Model model(diagonal::Linear{}, shape, random);
-    const auto scaled = [&](std::vector<float> u) {
-      for (auto& each : u) each *= scale;
-      return u;
-    };
-    const auto sample = [&](Index i, Random& draw) -> train::Sample<float> {
-      auto u = scaled(data.learnt[static_cast<std::size_t>(i)].u);
-      const auto loud = static_cast<float>(draw.log_uniform(0.7, 1.4));
-      for (auto& each : u) each = loud * each + static_cast<float>(noise * draw.uniform(-1.7, 1.7));
-      return {std::move(u)};
-    };
-    const auto loss = [&](Index i, ConstSequence<float> logits, Sequence<float> dlogits,
-                          double weight) -> train::LossResult {
-      return example::class_loss(data.learnt[static_cast<std::size_t>(i)].label, logits, dlogits, weight, 0.1);
-    };
-    std::function<double(const Model&)> test = [&](const Model& trained) {
-      return example::share(static_cast<Index>(data.held_out.size()), threads, [&](Index i) {
-        const auto& each = data.held_out[static_cast<std::size_t>(i)];
-        return example::largest<float>(example::logits(trained, scaled(each.u))) == each.label;
-      });
-    };
-    if (data.held_out.empty()) test = {};
-    if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(data.learnt.size()), sample, loss,
-                               test))
-      return;
-    std::string labels;
-    for (const auto& each : data.classes) labels += each + "\n";
-    const auto to = std::filesystem::path(out) / "model.safetensors";
-    io::save(to, model,
-             {{"task", task},
-              {"labels", labels},
-              {"input_scale", example::number(static_cast<double>(scale))},
-              {"sample_rate", example::number(data.rate)}});
-    std::cout << std::fixed << std::setprecision(4);
-    if (test)
-      std::cout << "held-out accuracy: " << test(model) << '\n';
-    else
-      std::cout << "nothing was held out: every tenth sequence of a class is, and no class has ten\n";
-    std::cout << "classes:";
-    for (const auto& each : data.classes) std::cout << " '" << each << "'";
-    std::cout << "\nThe model is in " << to.string()
-              << "; a program reads it by\n\n  const auto model = ssm::io::load<ssm::nn::Stack<ssm::S4D<float>>>(\""
-              << to.string()
-              << "\");\n  auto stream = model.stream();\n  auto logits = stream.step(u_k);   // u_k: what was "
-                 "measured, times "
-              << scale << '\n';
+    learn(folder, out, shape, choices, noise, threads);
   });
 }
