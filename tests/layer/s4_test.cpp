@@ -9,7 +9,7 @@ using namespace ssm;
 namespace {
 
 template <class T>
-void check_against_dense(Index N, double dt, Index L) {
+void check_s4_against_dense(Index N, double dt, Index L) {
   Random random(7);
   const auto parameters =
       initial<S4<T>>(hippo::LegS{}, {.features = 2, .states = N, .dt_min = dt, .dt_max = dt}, random);
@@ -30,11 +30,11 @@ void check_against_dense(Index N, double dt, Index L) {
 TEMPLATE_TEST_CASE("S4 is the dense fp64 system, in every mode", "[layer]", float, double) {
   const Index N = GENERATE(1, 15, 64);
   const double dt = GENERATE(1e-3, 1e-2, 1e-1);
-  check_against_dense<TestType>(N, dt, 2000);
+  check_s4_against_dense<TestType>(N, dt, 2000);
 }
 
 TEMPLATE_TEST_CASE("S4 is the dense fp64 system over 16384 steps", "[layer]", float, double) {
-  check_against_dense<TestType>(64, GENERATE(1e-3, 1e-1), 16'384);
+  check_s4_against_dense<TestType>(64, GENERATE(1e-3, 1e-1), 16'384);
 }
 
 TEST_CASE("S4 satisfies the concept, and takes no method without a structured form", "[layer]") {

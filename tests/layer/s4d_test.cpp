@@ -7,7 +7,7 @@ using namespace ssm;
 namespace {
 
 template <class T, class Method>
-void check_against_dense(Index N, double dt, Index L, Method method) {
+void check_s4d_against_dense(Index N, double dt, Index L, Method method) {
   Random random(7);
   const auto parameters =
       initial<S4D<T>>(diagonal::Linear{}, {.features = 2, .states = N, .dt_min = dt, .dt_max = dt}, random);
@@ -28,12 +28,12 @@ void check_against_dense(Index N, double dt, Index L, Method method) {
 TEMPLATE_TEST_CASE("S4D is the dense fp64 system, in every mode", "[layer]", float, double) {
   const Index N = GENERATE(1, 15, 64);
   const double dt = GENERATE(1e-3, 1e-2, 1e-1);
-  check_against_dense<TestType>(N, dt, 2000, ZeroOrderHold{});
-  check_against_dense<TestType>(N, dt, 2000, Bilinear{});
+  check_s4d_against_dense<TestType>(N, dt, 2000, ZeroOrderHold{});
+  check_s4d_against_dense<TestType>(N, dt, 2000, Bilinear{});
 }
 
 TEMPLATE_TEST_CASE("S4D is the dense fp64 system over 16384 steps", "[layer]", float, double) {
-  check_against_dense<TestType>(64, GENERATE(1e-3, 1e-1), 16'384, ZeroOrderHold{});
+  check_s4d_against_dense<TestType>(64, GENERATE(1e-3, 1e-1), 16'384, ZeroOrderHold{});
 }
 
 TEMPLATE_TEST_CASE("S4D's kernels are cut off where they have decayed, not before, and a NaN is heard beyond",
