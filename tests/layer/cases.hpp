@@ -23,28 +23,26 @@ inline ssm::ThreadPool& two_threads() {
   return pool;
 }
 
-// What each layer adds, in a file of its own: sizes that no SIMD width divides, slow and fast modes, odd and even N,
-// sizes known and not known at compile time, a state wider than the data.
+/// Functions that add cases; every file of cases registers its own, so that a program has those of its files.
 template <class T>
-void add_s4(std::vector<Case<T>>& cases);
-template <class T>
-void add_s4d(std::vector<Case<T>>& cases);
-template <class T>
-void add_s5(std::vector<Case<T>>& cases);
-template <class T>
-void add_lssl(std::vector<Case<T>>& cases);
-template <class T>
-void add_moving_average(std::vector<Case<T>>& cases);
+std::vector<void (*)(std::vector<Case<T>>&)>& registered() {
+  static std::vector<void (*)(std::vector<Case<T>>&)> functions;
+  return functions;
+}
+/// Registers the cases of one layer: sizes that no SIMD width divides, slow and fast modes, odd and even N, sizes known
+/// and not known at compile time, a state wider than the data.
+struct Registered {
+  Registered(void (*in_float)(std::vector<Case<float>>&), void (*in_double)(std::vector<Case<double>>&)) {
+    registered<float>().push_back(in_float);
+    registered<double>().push_back(in_double);
+  }
+};
 
 template <class T>
 const std::vector<Case<T>>& all_cases() {
   static const std::vector<Case<T>> cases = [] {
     std::vector<Case<T>> all;
-    add_s4(all);
-    add_s4d(all);
-    add_s5(all);
-    add_lssl(all);
-    add_moving_average(all);
+    for (const auto add : registered<T>()) add(all);
     return all;
   }();
   return cases;

@@ -10,6 +10,7 @@ namespace {
 /// A law in every mode of every layer.
 template <class T, class Law>
 void in_every_mode(Law law) {
+  REQUIRE(!support::all_cases<T>().empty());
   for (const Case<T>& each : support::all_cases<T>()) {
     const auto check = [&](const std::string& mode, const support::AnyLayer<T>& layer, laws::Mode kind) {
       INFO(each.name << ", " << mode);

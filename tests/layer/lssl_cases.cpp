@@ -3,8 +3,10 @@
 
 using namespace ssm;
 
+namespace {
+
 template <class T>
-void support::add_lssl(std::vector<Case<T>>& cases) {
+void add_lssl(std::vector<support::Case<T>>& cases) {
   Random random(7);
   const auto shape = [](Index features, Index states) {
     return LSSLShape{.features = features, .states = states, .dt_min = 1e-2};
@@ -20,5 +22,6 @@ void support::add_lssl(std::vector<Case<T>>& cases) {
       LSSL<T, dynamic, double>(initial<LSSL<T>>(hippo::LegT{}, shape(2, 5), random), BackwardEuler{})));
 }
 
-template void support::add_lssl(std::vector<Case<float>>&);
-template void support::add_lssl(std::vector<Case<double>>&);
+const support::Registered lssl_cases(add_lssl<float>, add_lssl<double>);
+
+}  // namespace

@@ -3,8 +3,10 @@
 
 using namespace ssm;
 
+namespace {
+
 template <class T>
-void support::add_s4(std::vector<Case<T>>& cases) {
+void add_s4(std::vector<support::Case<T>>& cases) {
   Random random(5);
   for (const Index N : {1, 2, 7, 16}) {
     const S4Shape shape{.features = N == 2 ? 1 : 3, .states = N, .dt_min = 1e-2};
@@ -19,5 +21,6 @@ void support::add_s4(std::vector<Case<T>>& cases) {
       featurewise_case("S4 of random phase, rank 3, two copies, state in double", S4<T, dynamic, double>(phase)));
 }
 
-template void support::add_s4(std::vector<Case<float>>&);
-template void support::add_s4(std::vector<Case<double>>&);
+const support::Registered s4_cases(add_s4<float>, add_s4<double>);
+
+}  // namespace

@@ -3,8 +3,10 @@
 
 using namespace ssm;
 
+namespace {
+
 template <class T>
-void support::add_s4d(std::vector<Case<T>>& cases) {
+void add_s4d(std::vector<support::Case<T>>& cases) {
   Random random(6);
   const auto shape = [](Index features, Index states) {
     return S4DShape{.features = features, .states = states, .dt_min = 1e-2};
@@ -23,5 +25,6 @@ void support::add_s4d(std::vector<Case<T>>& cases) {
                                    S4D<T, dynamic, double>(initial<S4D<T>>(diagonal::Linear{}, shape(2, 8), random))));
 }
 
-template void support::add_s4d(std::vector<Case<float>>&);
-template void support::add_s4d(std::vector<Case<double>>&);
+const support::Registered s4d_cases(add_s4d<float>, add_s4d<double>);
+
+}  // namespace

@@ -15,10 +15,8 @@ support::Case<typename Layer::Scalar> scan_case(std::string name, const Layer& l
   return made;
 }
 
-}  // namespace
-
 template <class T>
-void support::add_s5(std::vector<Case<T>>& cases) {
+void add_s5(std::vector<support::Case<T>>& cases) {
   Random random(8);
   const auto shape = [](Index features, Index states, Index blocks = 1, Spectrum spectrum = Spectrum::half) {
     return S5Shape{.features = features, .states = states, .spectrum = spectrum, .blocks = blocks, .dt_min = 1e-2};
@@ -38,5 +36,6 @@ void support::add_s5(std::vector<Case<T>>& cases) {
       scan_case("S5, state in double", S5<T, dynamic, double>(initial<S5<T>>(hippo::LegS{}, shape(4, 12, 2), random))));
 }
 
-template void support::add_s5(std::vector<Case<float>>&);
-template void support::add_s5(std::vector<Case<double>>&);
+const support::Registered s5_cases(add_s5<float>, add_s5<double>);
+
+}  // namespace
