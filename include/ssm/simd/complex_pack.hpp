@@ -9,12 +9,16 @@ namespace ssm::simd {
 /// before a group of imaginary ones, so that both packs are loaded as they lie.
 template <Real X, class Arch = native>
 struct ComplexPack {
+  /// Real numbers in lanes.
   using Part = Pack<X, Arch>;
-  Part re, im;
+  Part re;  ///< real parts
+  Part im;  ///< imaginary parts
 
   /// Loads numbers whose first real part is at `from`.
   static ComplexPack load(const X* from) noexcept { return {Part::load(from), Part::load(from + group<X>)}; }
+  /// Returns zeros.
   static ComplexPack zero() noexcept { return {Part(X(0)), Part(X(0))}; }
+  /// Stores the numbers so that the first real part is at `to`.
   void store(X* to) const noexcept {
     re.store(to);
     im.store(to + group<X>);
@@ -25,12 +29,15 @@ struct ComplexPack {
     (Part::load(to + group<X>) + im).store(to + group<X>);
   }
 
+  /// a + b
   friend ComplexPack operator+(const ComplexPack& a, const ComplexPack& b) noexcept {
     return {a.re + b.re, a.im + b.im};
   }
+  /// a b
   friend ComplexPack operator*(const ComplexPack& a, const ComplexPack& b) noexcept {
     return {fnma(a.im, b.im, a.re * b.re), fma(a.re, b.im, a.im * b.re)};
   }
+  /// Complex conjugate.
   friend ComplexPack conj(const ComplexPack& a) noexcept { return {a.re, Part(X(0)) - a.im}; }
   /// a b + c
   friend ComplexPack fma(const ComplexPack& a, const ComplexPack& b, const ComplexPack& c) noexcept {
