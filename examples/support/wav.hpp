@@ -34,22 +34,36 @@ inline std::uint32_t size_at(const std::string& bytes, std::size_t at) {
 inline void set_size_at(std::string& bytes, std::size_t at, std::uint64_t size) {
   for (unsigned byte = 0; byte < 4; ++byte) bytes[at + byte] = static_cast<char>(size >> (8 * byte) & 255);
 }
-/// A program that writes a WAV into a pipe does not know how long it will be, and says 0 or 2^32 - 1. What follows to
-/// the end is meant.
-inline void fill_in_sizes(std::string& bytes) {
+/// Makes the sizes of a file's chunks those that are meant, and cuts off what follows the last one.
+///
+/// A program that writes a WAV into a pipe does not know how long it will be, and says 0 or 2^32 - 1: all that follows is
+/// meant. A chunk that does not fit into the file is refused, since libsndfile reads on behind the end for hours.
+/// @return   an empty text, or what is wrong
+inline std::string settle_sizes(std::string& bytes) {
   const auto unknown = [&](std::size_t at) {
     const std::uint32_t size = size_at(bytes, at);
     return size == 0 || size == 0xFFFFFFFFU;
   };
   const bool piped = unknown(4);
   if (piped) set_size_at(bytes, 4, bytes.size() - 8);
-  for (std::size_t at = 12; at + 8 <= bytes.size();) {
-    if (bytes.compare(at, 4, "data") == 0) {
-      if (unknown(at + 4) && piped) set_size_at(bytes, at + 4, bytes.size() - at - 8);
-      return;
-    }
-    at += 8 + std::size_t{size_at(bytes, at + 4)} + size_at(bytes, at + 4) % 2;
+  const std::uint64_t promised = 8 + std::uint64_t{size_at(bytes, 4)};
+  if (bytes.size() < promised)
+    return "expected " + std::to_string(promised) + " bytes as its header says, got " + std::to_string(bytes.size()) +
+           ": the file is cut off";
+  std::uint64_t at = 12, end = promised;
+  while (at + 8 <= end) {
+    const bool is_data = bytes.compare(at, 4, "data") == 0;
+    const std::uint64_t rest = bytes.size() - at - 8;
+    if (is_data && piped && unknown(at + 4)) set_size_at(bytes, at + 4, rest);
+    const std::uint64_t size = size_at(bytes, at + 4);
+    if (size > rest)
+      return "expected a WAV file whose chunks fit into it, got one of " + std::to_string(size) + " bytes at byte " +
+             std::to_string(at) + " of " + std::to_string(bytes.size());
+    if (is_data) end = std::max(end, at + 8 + size);
+    at += 8 + size + size % 2;
   }
+  bytes.resize(std::min<std::uint64_t>(bytes.size(), std::max(end, at)));
+  return {};
 }
 
 /// A file in memory, for libsndfile to read.
@@ -94,11 +108,8 @@ inline Recording read_wav(std::string bytes, const std::string& name) {
   if (bytes.empty()) return fail("expected a WAV file, got an empty file");
   if (bytes.size() < 12) return fail("expected a WAV file, got " + std::to_string(bytes.size()) + " bytes");
   if (!bytes.starts_with("RIFF")) return fail("expected a WAV file, got one that does not begin with RIFF");
-  detail::fill_in_sizes(bytes);
-  const std::uint64_t promised = 8 + std::uint64_t{detail::size_at(bytes, 4)};
-  if (bytes.size() < promised)
-    return fail("expected " + std::to_string(promised) + " bytes as its header says, got " +
-                std::to_string(bytes.size()) + ": the file is cut off");
+  const std::string wrong = detail::settle_sizes(bytes);
+  if (!wrong.empty()) return fail(wrong);
 
   SF_INFO info{};
   detail::Memory memory{bytes, 0};

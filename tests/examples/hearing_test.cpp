@@ -73,3 +73,11 @@ TEST_CASE("nothing is heard in silence, in noise, in noise that grows, or in a c
     CHECK(heard(stream).empty());
   }
 }
+
+TEST_CASE("a chunk that does not fit into its WAV file is refused at once", "[examples]") {
+  // a fuzzer's: libsndfile alone reads for hours
+  std::string bytes("RIFF\0\0\0\0WAVEINFO*\0\xff\xff", 20);
+  bytes += std::string(85, '\xff');
+  CHECK_THROWS_WITH(example::read_wav(bytes, "file"),
+                    support::ContainsSubstring("chunks fit into it, got one of 4294901802 bytes at byte 12"));
+}
