@@ -140,7 +140,7 @@ nn::StackParameters<Layer> sized(const File& file) {
   using T = typename Layer::Scalar;
   if (need(file, "format") != "ssm stack")
     throw FormatError("format: expected 'ssm stack', got '" + need(file, "format") + "'");
-  const std::string& version = need(file, "version");
+  const std::string version = need(file, "version");
   if (version != "1" && version != "2") throw FormatError("version: expected 1 or 2, got " + version);
   if (need(file, "layer") != Layer::Parameters::kind)
     throw FormatError(std::string("layer: expected ") + Layer::Parameters::kind + ", got " + need(file, "layer"));
