@@ -45,7 +45,7 @@ class StateResponse {
     Gemm<T> gemm_;
   };
 
-  /// Prepares the responses of a dense system.                                                     O(N^2 T + N^3 log T)
+  /// Prepares the responses of a dense system.                     O(N^2 T + N^3 log T)
   /// @throws DomainError if the block is not at least 1
   StateResponse(const DiscreteDenseSystem<double>& system, Index block)
       : rows_(checked(block), system.states()), columns_(system.states(), block), jump_(power(system.A_bar, block)) {
@@ -66,7 +66,7 @@ class StateResponse {
     }
   }
 
-  /// Prepares the responses of a diagonal system; a jump costs O(N).                               O(N T)
+  /// Prepares the responses of a diagonal system; a jump costs O(N).       O(N T)
   StateResponse(const DiscreteDiagonalSystem<double>& system, Index block)
       : rows_(checked(block), system.states), columns_(system.states, block), mode_jump_(system.Lambda_bar.size()) {
     const Index M = system.Lambda_bar.size(), odd = system.states % 2;

@@ -19,7 +19,8 @@ namespace s5_output {
 
 /// Real and imaginary parts truncated normal of variance 1/P, rotated into the eigenbasis.
 struct TruncatedNormal {};
-/// As above, but with variance 1/(P H): the authors' code draws all of C as one, and so counts the features in.
+/// Truncated normal parts of variance 1/(P H), rotated: the authors' code draws all of C as one, and so counts the
+/// features in.
 struct LecunNormal {};
 /// Complex normal of variance 1, in the eigenbasis as drawn.
 struct ComplexNormal {};
