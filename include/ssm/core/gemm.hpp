@@ -1,6 +1,7 @@
 #pragma once
 
-#include "ssm/core/index.hpp"
+#include "ssm/core/array.hpp"
+#include "ssm/core/sequence.hpp"
 
 #include <Eigen/Core>
 
@@ -92,6 +93,20 @@ struct RowMajor {
 
   T& operator()(Index i, Index j) const noexcept { return data[i * stride + j]; }
 };
+/// A sequence as a matrix, step by step.
+template <class T>
+RowMajor<T> row_major(SequenceView<T> x) {
+  return {x.data(), x.length(), x.features(), x.stride()};
+}
+/// An array of two sizes as a matrix.
+template <class T>
+RowMajor<const T> row_major(const Array<T>& x) {
+  return {x.data(), x.rows(), x.columns(), x.columns()};
+}
+template <class T>
+RowMajor<T> row_major(Array<T>& x) {
+  return {x.data(), x.rows(), x.columns(), x.columns()};
+}
 /// Which factor of a product is transposed.
 enum class Transposed { none, left, right };
 

@@ -9,24 +9,6 @@
 
 namespace ssm::nn {
 
-namespace detail {
-
-/// A sequence as a matrix, row by row.
-template <class T>
-ssm::detail::RowMajor<T> view(SequenceView<T> x) {
-  return {x.data(), x.length(), x.features(), x.stride()};
-}
-template <class T>
-ssm::detail::RowMajor<const T> view(const Array<T>& x) {
-  return {x.data(), x.rows(), x.columns(), x.columns()};
-}
-template <class T>
-ssm::detail::RowMajor<T> view(Array<T>& x) {
-  return {x.data(), x.rows(), x.columns(), x.columns()};
-}
-
-}  // namespace detail
-
 /// Parameters of a linear map.
 template <Real T>
 struct Linear {
@@ -68,7 +50,8 @@ void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
   ssm::detail::require_size("length of y (that of x is expected)", x.length(), y.length());
   for (Index k = 0; k < y.length(); ++k) std::copy(map.b.begin(), map.b.end(), y.row(k).begin());
   using enum ssm::detail::Transposed;
-  ssm::detail::add_product<right, T>(detail::view(y), detail::view(x), detail::view(map.W));
+  ssm::detail::add_product<right, T>(ssm::detail::row_major(y), ssm::detail::row_major(x),
+                                     ssm::detail::row_major(map.W));
 }
 /// Maps one row. Neither throws nor allocates.
 template <Real T>
@@ -88,7 +71,8 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, S
   ssm::detail::require_size("features of dx", map.inputs(), dx.features());
   ssm::detail::require_size("length of dx (that of dy is expected)", dy.length(), dx.length());
   linear_vjp(map, x, dy, gradient);
-  ssm::detail::add_product<ssm::detail::Transposed::none, T>(detail::view(dx), detail::view(dy), detail::view(map.W));
+  ssm::detail::add_product<ssm::detail::Transposed::none, T>(ssm::detail::row_major(dx), ssm::detail::row_major(dy),
+                                                             ssm::detail::row_major(map.W));
 }
 /// Computes the same without dx.
 template <Real T>
@@ -97,7 +81,8 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, L
   ssm::detail::require_size("features of dy", map.outputs(), dy.features());
   ssm::detail::require_size("length of dy (that of x is expected)", x.length(), dy.length());
   using enum ssm::detail::Transposed;
-  ssm::detail::add_product<left, T>(detail::view(gradient.W), detail::view(dy), detail::view(x));
+  ssm::detail::add_product<left, T>(ssm::detail::row_major(gradient.W), ssm::detail::row_major(dy),
+                                    ssm::detail::row_major(x));
   for (Index k = 0; k < dy.length(); ++k)
     for (Index o = 0; o < map.outputs(); ++o) gradient.b(o) += dy(k, o);
 }

@@ -76,7 +76,7 @@ class MimoAdjoint {
     for (Index i = 0; i < tiles_; ++i) {
       scan_->keep_state(state, checkpoints_.starts.row(i).data());
       if (i + 1 < tiles_) {
-        make_product<Transposed::none>(states(steps_), rows(u.block(i * steps_, steps_)), B());
+        make_product<Transposed::none>(states(steps_), row_major(u.block(i * steps_, steps_)), B());
         scan_->scan_tile(steps_, of_tile(intervals, i), state, tile_);
       }
     }
@@ -98,8 +98,8 @@ class MimoAdjoint {
     State state(S);  // of a tile; its numbers are a checkpoint's
     for (Index i = tiles_ - 1; i >= 0; --i) {
       const Index from = i * steps_, count = std::min(steps_, L - from);
-      const ConstRows u_tile = rows(u.block(from, count)), dy_tile = rows(dy.block(from, count));
-      const Rows du_tile = rows(du.block(from, count)), lambda{lambda_.data(), count, 2 * S, 2 * S};
+      const ConstRows u_tile = row_major(u.block(from, count)), dy_tile = row_major(dy.block(from, count));
+      const Rows du_tile = row_major(du.block(from, count)), lambda{lambda_.data(), count, 2 * S, 2 * S};
       make_product<Transposed::none>(states(count), u_tile, B());
       std::copy_n(tile_.states.data(), count * 2 * S, driven_.data());
       const X* const start = checkpoints.starts.row(i).data();
@@ -152,10 +152,6 @@ class MimoAdjoint {
   static void make_product(Rows to, ConstRows a, ConstRows b) {
     std::fill_n(to.data, to.rows * to.columns, T(0));
     add_product<transposed, T>(to, a, b);
-  }
-  template <class U>
-  static RowMajor<U> rows(SequenceView<U> of) {
-    return {of.data(), of.length(), of.features(), of.stride()};
   }
   static ConstRows constant(Rows of) { return {of.data, of.rows, of.columns, of.stride}; }
   ConstRows B() const { return {scan_->B().data(), scan_->inputs(), 2 * scan_->modes(), 2 * scan_->modes()}; }
