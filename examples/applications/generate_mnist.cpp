@@ -138,10 +138,10 @@ void compare_times(const Model& model, const std::filesystem::path& out, Index l
   symbol = 0;
   const auto theirs = step_times(positions, [&] {
     const Sequence<float> row(x.data(), 1, H), work(y.data(), 1, H);
-    model.encode({&symbol, 1, 1}, row);
+    nn::encode<float>(model.shape(), model.weights().encoder, {&symbol, 1, 1}, row);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const auto& block = model.weights().blocks[i];
-      model.normalize(block.norm, row, work);
+      nn::normalize<float>(block.norm, block.shape.norm, block.shape.epsilon, row, work);
       layers[i].step(y, y, caches[i]);
       nn::activate<nn::Gelu, float>({}, y, y);
       nn::linear<float>(block.mix, y, wide);
@@ -252,7 +252,8 @@ int main(int count, char** arguments) {
                        .pool = nn::Pool::none,
                        .dropout = 0,
                        .dt_min = 1e-3,
-                       .dt_max = 1e-1};
+                       .dt_max = 1e-1,
+                       .encoder = nn::Encoder::embedding};
   example::add_out(app, out);
   auto* const data_option =
       app.add_option("--data", data, "folder of the MNIST set: train-images-idx3-ubyte[.gz] and its like");

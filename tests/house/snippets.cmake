@@ -1,7 +1,7 @@
 # Every line in a block of C++ of the pages is a line of snippets.cpp, which is compiled. (Blocks under a comment that names their
 # source are compared with that by tests of the examples.)
 file(STRINGS ${SOURCE}/tests/house/snippets.cpp compiled)
-foreach(page README.md include/ssm/README.md)
+foreach(page README.md include/ssm/README.md examples/README.md)
   file(READ ${SOURCE}/${page} text)
   string(REGEX REPLACE "<!-- [^\n]*as it is -->\n```cpp\n" "```other\n" text "${text}")
   string(REPLACE ";" "\\;" text "${text}")

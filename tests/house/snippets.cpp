@@ -1,4 +1,5 @@
-// Every line of C++ that README.md and include/ssm/README.md show, in a place where it compiles; snippets.cmake looks for each.
+// Every line of C++ that README.md, include/ssm/README.md and examples/README.md show, in a place where it compiles;
+// snippets.cmake looks for each.
 // Beside: lines that must not compile are shown in a comment.
 #include <ssm/io/model.hpp>
 // clang-format off
@@ -80,5 +81,36 @@ const auto digits = ssm::io::load<Model>("digits.safetensors", {.rate = 2});  //
 auto hearing = digits.stream();                       // sample by sample, allocates nothing
 auto logits = hearing.step({&sample, 1});
   static_cast<void>(logits);
+  // clang-format on
+}
+
+void published_models(ssm::Random& random) {
+  using namespace ssm;
+  // clang-format off
+nn::StackShape s4{.features = 128, .states = 64, .layers = 6};                             // norm, S4, GELU, GLU, residual
+nn::Stack<S4<float>> of_s4(hippo::LegS{}, s4, random);
+
+nn::BlockShape s5_block{.norm = nn::NormKind::batch, .activation = nn::Activation::tanh_gelu, .mixing = nn::Mixing::half_glu1};
+nn::StackShape s5{.features = 96, .states = 128, .layers = 6, .block = s5_block, .log_softmax = true};
+nn::Stack<S5<float>> of_s5(hippo::LegS{}, s5, random);                                     // or Bidirectional<S5<float>>
+
+nn::BlockShape annotated_block{.epsilon = 1e-6, .activation = nn::Activation::tanh_gelu};  // flax's norm and GELU
+nn::StackShape annotated{.features = 128, .layers = 4, .block = annotated_block, .log_softmax = true};
+nn::Stack<S4<float>> of_annotated(hippo::LegS{}, annotated, random);
+
+nn::BlockShape first{.residual = nn::Residual::normed, .mixing = nn::Mixing::none};        // s5-pytorch: two blocks for each of its own
+nn::BlockShape second{.residual = nn::Residual::normed, .layer = false, .activation = nn::Activation::identity,
+                      .gate = nn::Activation::gelu, .width = 128, .bias = false};
+nn::StackShape s5_pytorch{.inputs = 64, .features = 64, .outputs = 64, .pool = nn::Pool::none, .block = first,
+                          .feed_forward = second, .encoder = nn::Encoder::none, .decoder = false};
+nn::Stack<S5<float>> of_s5_pytorch(hippo::LegS{}, s5_pytorch, random);
+
+  const S4DShape sizes{.features = 128};
+auto one_way = AnyParameters<float>::of<S4D<float>>(initial<S4D<float>>(diagonal::Linear{}, sizes, random));
+using BothWays = Bidirectional<S5<float>>;
+auto two_ways = AnyParameters<float>::of<BothWays>(initial<BothWays>(hippo::LegS{}, {.features = 128}, random));
+  const auto make = [&](Index i) { return i % 2 == 0 ? one_way : two_ways; };
+nn::StackParameters<AnyLayer<float>> several(s4, random, make);                            // make(i): parameters of block i's layer
+nn::Stack<AnyLayer<float>> of_several(several);
   // clang-format on
 }

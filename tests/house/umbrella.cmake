@@ -3,7 +3,7 @@
 cmake_policy(VERSION 3.25)
 set(opt_in ssm/fft/fftw.hpp ssm/io/dtype.hpp ssm/io/safetensors.hpp ssm/io/model.hpp ssm/io/whole_file.hpp ssm/control/analysis.hpp
            ssm/recurrence/block_adjoint_reference.hpp ssm/train/trainer.hpp)
-set(internal "^ssm/(recurrence|simd)/|^ssm/(core/aligned|core/settle|layer/convolution|layer/featurewise|layer/modal_engine|plan/runner|system/small_solve)\\.hpp$")
+set(internal "^ssm/(recurrence|simd)/|^ssm/(core/aligned|core/settle|layer/convolution|layer/featurewise|layer/modal_engine|nn/network|plan/runner|system/small_solve)\\.hpp$")
 file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/ssm/*/*.hpp)
 
 function(includes_of header result)

@@ -134,7 +134,7 @@ TEST_CASE("layer norm and RMS norm are the reference's", "[nn][golden]") {
 TEST_CASE("batch norm is the reference's, in evaluation", "[nn][golden]") {
   const auto file = open("batch_norm_eval");
   Table x(file["x"]), y = Table::zeros(file["y"]), dy(file["dy"]), dx = Table::zeros(file["x"]);
-  nn::Norm<double> norm(x.columns, true), gradient(x.columns, true);
+  nn::Norm<double> norm(x.columns, nn::NormKind::batch), gradient(x.columns, nn::NormKind::batch);
   norm.weight = array(file["weight"]);
   norm.bias = array(file["bias"]);
   norm.running_mean = array(file["running_mean"]);
@@ -151,7 +151,7 @@ TEST_CASE("batch norm is the reference's, in evaluation", "[nn][golden]") {
 TEST_CASE("batch norm is the reference's, in training", "[nn][golden]") {
   const auto file = open("batch_norm_train");
   Table x(file["x"]), y = Table::zeros(file["y"]), dy(file["dy"]), dx = Table::zeros(file["x"]);
-  nn::Norm<double> norm(x.columns, true);
+  nn::Norm<double> norm(x.columns, nn::NormKind::batch);
   norm.weight = array(file["weight"]);
   norm.bias = array(file["bias"]);
   norm.running_mean = array(file["running_mean"]);

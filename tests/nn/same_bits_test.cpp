@@ -164,7 +164,7 @@ TEST_CASE("a block's bits do not depend on where its numbers lie", "[nn][bits]")
     CAPTURE(H);
     Random random(2);
     const nn::Linear<float> map(H, 5, random);
-    nn::Norm<float> norm(H), batch(H, true);
+    nn::Norm<float> norm(H), batch(H, nn::NormKind::batch);
     for (auto* const each : {&norm, &batch})
       for (auto& weight : each->weight) weight = static_cast<float>(random.normal());
     check_everywhere([&](std::size_t bytes) {
@@ -182,7 +182,7 @@ TEST_CASE("a block's bits do not depend on where its numbers lie", "[nn][bits]")
       nn::linear_vjp<float>(map, x, narrow, dx, dmap);
       keep(dx);
       append_parameters(all, dmap);
-      nn::Norm<float> dnorm(H), dbatch(H, true);
+      nn::Norm<float> dnorm(H), dbatch(H, nn::NormKind::batch);
       nn::layer_norm<float>(norm, x, y);
       keep(y);
       nn::layer_norm_vjp<float>(norm, x, dy, dx, dnorm);
@@ -222,6 +222,6 @@ TEST_CASE("a training's bits do not depend on where its numbers lie, nor on thre
                                          .layers = 2,
                                          .outputs = 2,
                                          .pool = nn::Pool::none,
-                                         .batch_norm = true,
+                                         .block = {.norm = nn::NormKind::batch},
                                          .dropout = 0.1}));
 }

@@ -27,17 +27,18 @@ std::vector<nn::StackShape> shapes() {
   std::vector<nn::StackShape> all(6, plain);
   all[1].pool = nn::Pool::last;
   all[2].pool = nn::Pool::none;
-  all[2].pre_norm = false;
-  all[3].batch_norm = true;
-  all[4].batch_norm = true;
-  all[4].pre_norm = false;
+  all[2].block.place = nn::NormPlace::after;
+  all[3].block.norm = nn::NormKind::batch;
+  all[4].block.norm = nn::NormKind::batch;
+  all[4].block.place = nn::NormPlace::after;
   all[5].inputs = 1;
   all[5].symbols = 7;
+  all[5].encoder = nn::Encoder::embedding;
   return all;
 }
 template <class T>
 std::vector<T> input(const nn::StackShape& shape, Index length, Random& random) {
-  if (shape.symbols == 0) return noise<T>(length * shape.inputs, random);
+  if (!shape.has_symbols()) return noise<T>(length * shape.inputs, random);
   std::vector<T> u;
   for (Index k = 0; k < length; ++k) u.push_back(static_cast<T>(std::floor(random.uniform() * 7)));
   return u;
@@ -72,7 +73,7 @@ TEMPLATE_TEST_CASE("a stream answers what the whole sequence does", "[nn]", floa
 
 TEST_CASE("gradients of a stack are the limits of differences", "[nn][gradient]") {
   for (const auto& shape : shapes()) {
-    CAPTURE(shape.batch_norm, shape.pre_norm, shape.symbols, int(shape.pool));
+    CAPTURE(int(shape.block.norm), int(shape.block.place), shape.symbols, int(shape.pool));
     Random random(2);
     using Layer = S4D<double>;
     nn::Stack<Layer> model(diagonal::Linear{}, shape, random);
@@ -188,7 +189,7 @@ TEST_CASE("intervals reach the layers that take them, and are refused by others"
 
 TEST_CASE("batch norm folds into a linear map before or after it", "[nn]") {
   Random random(6);
-  nn::Norm<double> before(4, true), after(3, true);
+  nn::Norm<double> before(4, nn::NormKind::batch), after(3, nn::NormKind::batch);
   for (auto* norm : {&before, &after})
     for (Index h = 0; h < norm->features(); ++h) {
       norm->weight(h) = random.normal();

@@ -21,9 +21,9 @@ nn::StackParameters<Layer> stored(const Safetensors& file, typename Layer::Param
                .layers = number("depth"),
                .outputs = file["initial/decoder/b"].size(0)};
   all.encoder = nn::Linear<double>(all.shape.inputs, all.shape.features);
+  Random random(1);
   for (Index i = 0; i < all.shape.layers; ++i)
-    all.blocks.push_back(
-        {nn::Norm<double>(all.shape.features), like, nn::Linear<double>(all.shape.features, 2 * all.shape.features)});
+    all.blocks.emplace_back(nn::BlockShape{}, all.shape.features, like, random);
   all.decoder = nn::Linear<double>(all.shape.features, all.shape.outputs);
   return all;
 }

@@ -6,6 +6,7 @@
 #include <Eigen/Core>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <memory>
 
@@ -17,8 +18,8 @@ namespace detail {
 template <class T>
 using GemmBuffers = Eigen::internal::gemm_blocking_space<Eigen::ColMajor, T, T, Eigen::Dynamic, Eigen::Dynamic,
                                                          Eigen::Dynamic, 1, false>;
-/// Eigen's matrix product on given buffers, of a left and a right matrix in these orders into a column-major one. This is
-/// the one place that names what is internal to Eigen.
+/// Eigen's matrix product on given buffers, of a left and a right matrix in these orders into a column-major one. This
+/// is the one place that names what is internal to Eigen.
 template <class T, int left = Eigen::ColMajor, int right = Eigen::ColMajor>
 using GemmKernel =
     Eigen::internal::general_matrix_matrix_product<Index, T, left, false, T, right, false, Eigen::ColMajor, 1>;
@@ -43,10 +44,19 @@ class Gemm {
  public:
   /// The largest sizes that will be asked for.
   Gemm(Index rows, Index cols, Index depth)
-      : buffers_(std::make_unique<detail::GemmBuffers<T>>(std::max<Index>(rows, 1), std::max<Index>(cols, 1),
-                                                          std::max<Index>(depth, 1), Index{1}, true)) {
+      : sizes_{std::max<Index>(rows, 1), std::max<Index>(cols, 1), std::max<Index>(depth, 1)},
+        buffers_(std::make_unique<detail::GemmBuffers<T>>(sizes_[0], sizes_[1], sizes_[2], Index{1}, true)) {
     if constexpr (UsesBuffers) buffers_->allocateAll();
   }
+  /// Makes buffers of its own.
+  Gemm(const Gemm& other) : Gemm(other.sizes_[0], other.sizes_[1], other.sizes_[2]) {}
+  /// Takes the other's buffers.
+  Gemm(Gemm&&) noexcept = default;
+  /// Makes buffers of its own.
+  Gemm& operator=(const Gemm& other) { return *this = Gemm(other); }
+  /// Takes the other's buffers.
+  Gemm& operator=(Gemm&&) noexcept = default;
+  ~Gemm() = default;
 
   /// A matrix as it lies: first element, and elements from a column to the next.
   template <class U>
@@ -60,17 +70,12 @@ class Gemm {
   /// result += left right.     O(rows cols depth), allocates nothing
   void add_product(Index rows, Index cols, Index depth, Columns<const T> left, Columns<const T> right,
                    Columns<T> result) noexcept {
-    if (rows == 0 || cols == 0 || depth == 0) return;
-    if constexpr (UsesBuffers) {
-      detail::GemmKernel<T>::run(rows, cols, depth, left.data, left.stride, right.data, right.stride, result.data,
-                                 Index{1}, result.stride, T(1), *buffers_);
-    } else {
-      using Stride = Eigen::OuterStride<>;
-      using Any = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
-      const Eigen::Map<const Any, 0, Stride> a(left.data, rows, depth, Stride(left.stride)),
-          b(right.data, depth, cols, Stride(right.stride));
-      Eigen::Map<Any, 0, Stride>(result.data, rows, cols, Stride(result.stride)).noalias() += a * b;
-    }
+    run<Eigen::ColMajor>(rows, cols, depth, left, right, result);
+  }
+  /// result += left^T right, left being (depth, rows).     O(rows cols depth), allocates nothing
+  void add_transposed_product(Index rows, Index cols, Index depth, Columns<const T> left, Columns<const T> right,
+                              Columns<T> result) noexcept {
+    run<Eigen::RowMajor>(rows, cols, depth, left, right, result);
   }
 
   /// Bytes held by the packing buffers.
@@ -79,6 +84,24 @@ class Gemm {
   }
 
  private:
+  template <int order>
+  void run(Index rows, Index cols, Index depth, Columns<const T> left, Columns<const T> right,
+           Columns<T> result) noexcept {
+    if (rows == 0 || cols == 0 || depth == 0) return;
+    if constexpr (UsesBuffers) {
+      detail::GemmKernel<T, order>::run(rows, cols, depth, left.data, left.stride, right.data, right.stride,
+                                        result.data, Index{1}, result.stride, T(1), *buffers_);
+    } else {
+      using Stride = Eigen::OuterStride<>;
+      using Any = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic>;
+      using Left = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, order>;
+      const Eigen::Map<const Left, 0, Stride> a(left.data, rows, depth, Stride(left.stride));
+      const Eigen::Map<const Any, 0, Stride> b(right.data, depth, cols, Stride(right.stride));
+      Eigen::Map<Any, 0, Stride>(result.data, rows, cols, Stride(result.stride)).noalias() += a * b;
+    }
+  }
+
+  std::array<Index, 3> sizes_;
   std::unique_ptr<detail::GemmBuffers<T>> buffers_;
 };
 

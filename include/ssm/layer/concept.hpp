@@ -49,13 +49,40 @@ concept TimeInvariantSSMLayer = SSMLayer<L> && requires(const L layer, Index len
   { layer.impulse_response(length) } -> std::same_as<Array<typename L::Scalar>>;
 };
 
+/// Returns the numbers of an input of a layer, or of its parameters: its features where it has no inputs of its own.
+template <class L>
+Index inputs_of(const L& layer) {
+  if constexpr (requires { layer.inputs(); })
+    return layer.inputs();
+  else
+    return layer.features();
+}
+/// Returns the numbers of an output of a layer, or of its parameters.
+template <class L>
+Index outputs_of(const L& layer) {
+  if constexpr (requires { layer.outputs(); })
+    return layer.outputs();
+  else
+    return layer.features();
+}
+
+/// Returns whether the output of a layer may be its input's memory: of every layer with `features()`, unless it says
+/// otherwise itself.
+template <class L>
+bool runs_in_place(const L& layer) {
+  if constexpr (requires { layer.in_place(); })
+    return layer.in_place();
+  else
+    return requires { layer.features(); };
+}
+
 /// Published initial parameters of a layer.
 ///
 /// @param measure   where they come from: hippo::LegS, diagonal::Linear, RandomMatrix, ...
 /// @param shape     sizes and the range of dt, Layer::Shape
 /// @param random    the source of what is drawn
 /// @param choice    what else the layer lets one choose: S5 how C is drawn, s5_output::TruncatedNormal, ...
-template <SSMLayer Layer, class Measure, class... Choice>
+template <class Layer, class Measure, class... Choice>
 typename Layer::Parameters initial(Measure measure, const typename Layer::Shape& shape, Random& random,
                                    Choice... choice) {
   return Layer::Parameters::initial(measure, shape, random, choice...);

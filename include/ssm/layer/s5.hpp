@@ -85,6 +85,24 @@ class MimoLayer {
     scan_(u, nullptr, y, state, this_thread(), work, checkpoints.starts.data());
   }
 
+  /// Memory of runs that is kept from one to the next: see `process`.
+  struct Buffers {
+    std::vector<typename MimoScan<T, X>::Workspace> work;  ///< of one thread
+  };
+  /// Memory for runs of up to so many steps.
+  Buffers buffers(Index length) const { return {scan_.workspaces(1, length)}; }
+  /// A sequence from a state, as `forward`, in memory that was made before: allocates nothing. The results are those of
+  /// `forward` to the bit.
+  /// @param u       input            (L, H)
+  /// @param y       output           (L, H)     may be u
+  /// @param state   before step 0, becomes that after step L-1
+  /// @param kept    made by `buffers`, of a length that is not below L for its speed
+  /// @throws        ShapeError if the sizes disagree
+  void process(ConstSequence<T> u, Sequence<T> y, State& state, Buffers& kept) const {
+    scan_.check(u, y, state);
+    scan_(u, nullptr, y, state, this_thread(), kept.work);
+  }
+
   /// Step by step, as `step` does.
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, algorithm::recurrence) const {
     scan_.check(u, y, state);

@@ -5,6 +5,7 @@
 #include "ssm/discretize/method.hpp"
 #include "ssm/hippo/nplr.hpp"
 #include "ssm/layer/role.hpp"
+#include "ssm/layer/spectrum.hpp"
 #include "ssm/system/diagonal.hpp"
 
 #include <concepts>
@@ -26,12 +27,6 @@ struct LecunNormal {};
 struct ComplexNormal {};
 
 }  // namespace s5_output
-
-/// Which eigenvalues an S5 layer keeps.
-enum class Spectrum {
-  half,  ///< one of each conjugate pair, y = 2 Re(C x); a real mode of an odd state size stands first and counts once
-  full   ///< every one, y = Re(C x)
-};
 
 /// Which modes of an S5 layer have a time step of their own.
 enum class TimeSteps {

@@ -5,13 +5,14 @@
 
 namespace ssm {
 
-/// A layer with derivatives by hand: vector-Jacobian products, which add to what is there.
+/// A layer over whole sequences with derivatives by hand: vector-Jacobian products, which add to what is there. It need
+/// not have a step, as two layers in opposite directions have none, and its outputs need not be as many as its inputs:
+/// see `inputs_of`.
 ///
+/// - It runs from rest: `forward(u, y)`, or `forward(u, y, state)` on an `initial_state()`.
 /// - `cotangent()` is zero: derivatives by the layer's discrete numbers, which any number of sequences add to
 ///   (`forward_vjp`), and other cotangents (`+=`), before they are turned once into those of what is stored.
 /// - `forward_vjp(u, dy, du, cotangent)`: of a sequence from rest whose final state is not used.
-/// - `forward_vjp(u, before, dy, dstate, du, cotangent)`: of a sequence from the state `before`; `dstate` is the
-///   cotangent of the final state and becomes that of `before`.
 /// - `Workspace`, where the layer has one: scratch memory of a backward run. A caller may keep one, made by default,
 ///   and give its address as last argument of every `forward_vjp`, so that the next sequence allocates less.
 /// - `parameters_vjp(cotangent, gradient)`: adds to the gradient of every stored number. A complex number's is
@@ -19,23 +20,35 @@ namespace ssm {
 ///
 /// `Parameters::each` names the arrays; a gradient is `Parameters` of the same sizes, made zero by `zero`.
 template <class L>
-concept TrainableSSMLayer = SSMLayer<L> && std::copyable<typename L::Cotangent> &&
-    requires(const L layer, typename L::Cotangent cotangent, typename L::Parameters gradient, typename L::State state,
+concept TrainableLayer = std::floating_point<typename L::Scalar> && std::copyable<typename L::Parameters> &&
+    std::copyable<typename L::Cotangent> &&
+    requires(const L layer, typename L::Cotangent cotangent, typename L::Parameters gradient,
              ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> du) {
   { layer.cotangent() } -> std::same_as<typename L::Cotangent>;
   {cotangent += cotangent};
   {layer.forward_vjp(u, u, du, cotangent)};
-  {layer.forward_vjp(u, state, u, state, du, cotangent)};
   {layer.parameters_vjp(cotangent, gradient)};
-  { layer.parameters() } -> std::convertible_to<const typename L::Parameters&>;
-  L::Parameters::each(gradient, [](const char*, auto&, Role) {});
+  { layer.parameters() } -> std::convertible_to<typename L::Parameters>;
+  { inputs_of(layer) } -> std::same_as<Index>;
+  L::Parameters::each(gradient, [](const auto&, auto&, Role) {});
+};
+
+/// A layer with derivatives that steps and keeps a state.
+///
+/// - `forward_vjp(u, before, dy, dstate, du, cotangent)`: of a sequence from the state `before`; `dstate` is the
+///   cotangent of the final state and becomes that of `before`.
+template <class L>
+concept TrainableSSMLayer = SSMLayer<L> && TrainableLayer<L> &&
+    requires(const L layer, typename L::Cotangent cotangent, typename L::State state,
+             ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> du) {
+  {layer.forward_vjp(u, state, u, state, du, cotangent)};
 };
 
 /// A trainable layer whose forward run can leave checkpoints: states that spare the backward run from making them
 /// again: `forward(u, y, state, checkpoints)`, then `forward_vjp(u, checkpoints, dy, dstate, du, cotangent)`. The
 /// results are the same, but for rounding.
 template <class L>
-concept LeavesCheckpoints = TrainableSSMLayer<L> && std::default_initializable<typename L::Checkpoints> &&
+concept LeavesCheckpoints = TrainableLayer<L> && std::default_initializable<typename L::Checkpoints> &&
     requires(const L layer, typename L::Checkpoints checkpoints, typename L::Cotangent cotangent,
              typename L::State state, ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
   {layer.forward(u, y, state, checkpoints)};
@@ -62,19 +75,19 @@ struct WorkspaceOf<Layer> {
 };
 }  // namespace detail
 /// A layer's checkpoints, or nothing where it leaves none.
-template <TrainableSSMLayer Layer>
+template <TrainableLayer Layer>
 using CheckpointsOf = typename detail::CheckpointsOf<Layer>::type;
 /// A layer's scratch memory of a backward run, or nothing where it keeps none.
-template <TrainableSSMLayer Layer>
+template <TrainableLayer Layer>
 using WorkspaceOf = typename detail::WorkspaceOf<Layer>::type;
 
 /// Runs a sequence from rest and leaves checkpoints for its backward run.
 ///
-/// @param u       input                                   (L, H)
-/// @param y       output                                  (L, H)
+/// @param u       input                                   (L, inputs)
+/// @param y       output                                  (L, outputs)
 /// @param checkpoints   states for the backward run
 /// @throws        ShapeError if the sizes disagree
-template <TrainableSSMLayer Layer>
+template <TrainableLayer Layer>
 void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar> u, Sequence<typename Layer::Scalar> y,
                        [[maybe_unused]] CheckpointsOf<Layer>& checkpoints) {
   if constexpr (requires { layer.forward(u, y); }) {  // a layer may spare itself a state that is not used
@@ -97,7 +110,7 @@ void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar>
 /// @param cotangent   += that of the layer's discrete numbers
 /// @param work        scratch memory that is kept from sequence to sequence
 /// @throws            ShapeError if the sizes disagree
-template <TrainableSSMLayer Layer>
+template <TrainableLayer Layer>
 void forward_from_rest_vjp(const Layer& layer, ConstSequence<typename Layer::Scalar> u,
                            [[maybe_unused]] const CheckpointsOf<Layer>& checkpoints,
                            ConstSequence<typename Layer::Scalar> dy, Sequence<typename Layer::Scalar> du,

@@ -3,6 +3,7 @@
 #include "ssm/core/error.hpp"
 #include "ssm/simd/pack.hpp"
 
+#include <limits>
 #include <numbers>
 #include <span>
 #include <utility>
@@ -20,6 +21,35 @@ Pack constant(double value) noexcept {
 }
 
 }  // namespace detail
+
+/// x
+struct Identity {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    return x;
+  }
+  /// f'(x)
+  template <class Pack>
+  static Pack slope(Pack) noexcept {
+    return detail::constant<Pack>(1);
+  }
+};
+
+/// log(1 + e^x)
+struct Softplus {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    const Pack zero = detail::constant<Pack>(0), size = max(x, zero - x);
+    return max(x, zero) + log1p(exp(zero - size));
+  }
+  /// f'(x) = 1 / (1 + e^-x)
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    return detail::constant<Pack>(1) / (detail::constant<Pack>(1) + exp(detail::constant<Pack>(0) - x));
+  }
+};
 
 /// 1 / (1 + e^-x)
 struct Sigmoid {
@@ -150,7 +180,7 @@ void for_each_pack(Index size, F f) noexcept {
 }  // namespace detail
 
 /// y = f(x), number by number.
-/// @param f   Relu, Sigmoid, Silu, Tanh, Gelu, TanhGelu
+/// @param f   Relu, Sigmoid, Silu, Softplus, Tanh, Gelu, TanhGelu, Identity
 /// @param x   input
 /// @param y   output; may be x
 /// @throws    ShapeError unless both have one size
@@ -176,7 +206,7 @@ void activate_vjp(F f, std::span<const T> x, std::span<const T> dy, std::span<T>
 }
 
 /// Computes y = f(x) and slope = f'(x), for a backward run that needs both.
-/// @param f       Gelu
+/// @param f       any of the functions above
 /// @param x       input
 /// @param y       output; may be x
 /// @param slope   of f at x
@@ -186,10 +216,56 @@ void activate(F f, std::span<const T> x, std::span<T> y, std::span<T> slope) {
   ssm::detail::require_size("numbers of y", static_cast<Index>(x.size()), static_cast<Index>(y.size()));
   ssm::detail::require_size("numbers of the slope", static_cast<Index>(x.size()), static_cast<Index>(slope.size()));
   detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()), [&]<class Pack>(Index i) {
-    const auto [value, steepness] = f.both(Pack::load(x.data() + i));
+    const Pack at = Pack::load(x.data() + i);
+    const auto [value, steepness] = [&] {
+      if constexpr (requires { f.both(at); })
+        return f.both(at);
+      else
+        return std::pair(f.value(at), f.slope(at));
+    }();
     value.store(y.data() + i);
     steepness.store(slope.data() + i);
   });
+}
+
+/// An activation as data of a model.
+enum class Activation {
+  identity,   ///< x
+  gelu,       ///< x Phi(x), by erf
+  tanh_gelu,  ///< the same by tanh, flax's
+  relu,       ///< max(x, 0)
+  silu,       ///< x / (1 + e^-x)
+  tanh,       ///< tanh x
+  sigmoid,    ///< 1 / (1 + e^-x)
+  softplus,   ///< log(1 + e^x)
+  glu         ///< a / (1 + e^-b), (a, b) the halves of a step's features: half as many come out
+};
+
+/// Calls f(function) with the function that an activation names.
+/// @throws DomainError for `glu`, which is no function of one number
+template <class F>
+decltype(auto) with_function(Activation activation, F f) {
+  switch (activation) {
+    case Activation::identity:
+      return f(Identity{});
+    case Activation::gelu:
+      return f(Gelu{});
+    case Activation::tanh_gelu:
+      return f(TanhGelu{});
+    case Activation::relu:
+      return f(Relu{});
+    case Activation::silu:
+      return f(Silu{});
+    case Activation::tanh:
+      return f(Tanh{});
+    case Activation::sigmoid:
+      return f(Sigmoid{});
+    case Activation::softplus:
+      return f(Softplus{});
+    case Activation::glu:
+      break;
+  }
+  throw DomainError("activation: expected a function of one number, got glu");
 }
 
 }  // namespace ssm::nn

@@ -6,30 +6,33 @@
 
 namespace ssm::nn {
 
-/// A sequence to learn from.
+/// A sequence to learn from; two, where the model compares.
 template <Real T>
 struct Example {
-  ConstSequence<T> u;                 ///< (L, inputs)
-  std::span<const T> intervals = {};  ///< a time step for each, for layers that take them; or empty
+  ConstSequence<T> u;                        ///< (L, inputs)
+  std::span<const T> intervals = {};         ///< a time step for each, for layers that take them; or empty
+  ConstSequence<T> other = {nullptr, 0, 0};  ///< what u is compared with    (M, inputs)
 };
 
 /// An error in one sequence of a batch. The message is that of what was thrown.
 struct ExampleError : Error {
-  /// @param which     number of the sequence in its batch, from 0
+  /// @param which     number of the example in its batch, from 0
   /// @param message   what is wrong with it
   ExampleError(Index which, const std::string& message) : Error(message), example(which) {}
-  Index example;  ///< number of the sequence in its batch, from 0
+  Index example;  ///< number of the example in its batch, from 0
 };
 
 /// Gradients of a deep stack over a batch of sequences of any lengths, by the caller's threads.
 ///
 /// A batch is cut into a fixed number of parts; each adds up its own sequences in order, and the parts are added up in
 /// order: the same bits for every number of threads. Kept from batch to batch: buffers grow to what the longest asked
-/// for, 3 + 7 layers rows of H numbers for every step of the batch.
-template <TrainableSSMLayer Layer>
+/// for, 3 + 7 layers rows of H numbers for every step of the batch (of the default block).
+template <TrainableLayer Layer>
 class Backpropagation {
   using T = typename Layer::Scalar;
   using Weights = StackParameters<Layer>;
+  using Network = detail::Network<Layer>;
+  using Scratch = detail::BlockScratch<T>;
 
  public:
   /// Parts of a batch, and the most threads that find work.
@@ -45,79 +48,26 @@ class Backpropagation {
   /// @param loss       loss(i, answer, danswer) of example i: returns it, and adds its cotangent; from any thread
   /// @param gradient   += cotangents of the weights
   /// @return           the sum of the losses, in order
-  /// @throws           ExampleError that says which sequence has an error and what it is: a shape, an interval, what
+  /// @throws           ExampleError that says which example has an error and what it is: a shape, an interval, what
   ///                   the loss throws
   template <class Loss>
   double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random, Loss loss,
                     Weights& gradient) {
-    const StackShape& shape = model.shape();
-    const auto count = static_cast<Index>(examples.size());
-    model_ = &model;
-    samples_.resize(std::max(samples_.size(), examples.size()));
-    parts_.resize(parts);
-    for (Part& part : parts_) {
-      part.gradient = zero(model.weights());
-      part.layers.clear();
-      for (const Layer& layer : model.layers()) part.layers.push_back(layer.cotangent());
-    }
-    for (std::size_t i = 0; i < examples.size(); ++i) samples_[i].begin(examples[i], shape, random);
-
-    for_each(count, [&](Sample& sample, Part&) { model.encode(sample.example.u, sample.x(0)); });
-    std::vector<BatchSums> batches;
-    for (std::size_t i = 0; i < model.layers().size(); ++i) {
-      if (shape.pre_norm) {
-        batches.push_back(normalize(
-            i, count, [](Sample& s, std::size_t b) { return s.x(b); },
-            [](Sample& s, std::size_t b) { return s.inner(b); }));
-        for_each(count, [&](Sample& sample, Part& part) { body(i, sample, part, sample.inner(i), sample.x(i + 1)); });
-      } else {
-        for_each(count, [&](Sample& sample, Part& part) { body(i, sample, part, sample.x(i), sample.inner(i)); });
-        batches.push_back(normalize(
-            i, count, [](Sample& s, std::size_t b) { return s.inner(b); },
-            [](Sample& s, std::size_t b) { return s.x(b + 1); }));
-      }
-    }
+    begin(model, examples, random);
+    for_each([&](Sample& sample, Part&) { encode<T>(model.shape(), model.weights().encoder, sample.u, sample.x(0)); });
+    std::vector<std::optional<BatchSums>> batches;
+    for (std::size_t i = 0; i < blocks(); ++i) batches.push_back(forward_block(i));
+    batches.push_back(forward_final());
     std::vector<double> losses(examples.size());
-    for_each(count, [&](Sample& sample, Part& part) {
-      losses[sample.number] =
-          answer(sample, part, [&](auto out, auto dout) { return loss(static_cast<Index>(sample.number), out, dout); });
+    for_each_example([&](Index i, Part& part) {
+      losses[at(i)] = answer(i, part, [&](auto out, auto dout) { return loss(i, out, dout); });
     });
-    for (std::size_t i = model.layers().size(); i-- > 0;) {
-      if (shape.pre_norm) {
-        for_each(count, [&](Sample& sample, Part& part) {
-          sample.clear_inner();
-          body_vjp(i, sample, part, sample.inner(i), sample.dinner());
-        });
-        normalize_vjp(
-            i, count, batches[i], gradient, [](Sample& s, std::size_t b) { return s.x(b); },
-            [](Sample& s) { return s.dinner(); }, [](Sample& s) { return s.dx(); });
-      } else {
-        for_each(count, [](Sample& sample, Part&) { sample.clear_inner(); });
-        normalize_vjp(
-            i, count, batches[i], gradient, [](Sample& s, std::size_t b) { return s.inner(b); },
-            [](Sample& s) { return s.dx(); }, [](Sample& s) { return s.dinner(); });
-        for_each(count, [&](Sample& sample, Part& part) {
-          sample.swap_cotangents();
-          body_vjp(i, sample, part, sample.x(i), sample.dx());
-        });
-      }
-    }
-    for_each(count, [&](Sample& sample, Part& part) {
-      if (shape.symbols > 0)
-        embedding_vjp<T>(model.symbols(sample.example.u), sample.dx(), part.gradient.encoder.W);
-      else
-        linear_vjp<T>(model.weights().encoder, sample.example.u, sample.dx(), part.gradient.encoder);
+    backward_final(batches.back(), gradient);
+    for (std::size_t i = blocks(); i-- > 0;) backward_block(i, batches[i], gradient);
+    for_each([&](Sample& sample, Part& part) {
+      encode_vjp<T>(model.shape(), model.weights().encoder, sample.u, sample.dx(), part.gradient.encoder);
     });
-    for (std::size_t i = 0; i < model.layers().size(); ++i) {
-      for (Index p = 1; p < parts; ++p) parts_[0].layers[i] += parts_[at(p)].layers[i];
-      model.layers()[i].parameters_vjp(parts_[0].layers[i], parts_[0].gradient.blocks[i].ssm);
-    }
-    auto total = parameters_of(gradient);
-    for (Part& part : parts_) {
-      const auto each = parameters_of(part.gradient);
-      for (std::size_t i = 0; i < total.size(); ++i)
-        for (std::size_t j = 0; j < total[i].values.size(); ++j) total[i].values[j] += each[i].values[j];
-    }
+    add_up(gradient);
     double sum = 0;
     for (const double each : losses) sum += each;
     return sum;
@@ -128,42 +78,52 @@ class Backpropagation {
 
   /// One sequence, with the values of every block that the backward run needs.
   struct Sample {
-    std::size_t number = 0;
-    Example<T> example{{nullptr, 0, 0}};
-    Index H = 0;
-    std::vector<std::vector<T>> xs, inners, ssms, wides, masks;
+    ConstSequence<T> u{nullptr, 0, 0};
+    std::span<const T> intervals;
+    const Network* network = nullptr;
+    std::vector<std::vector<T>> xs, inners, ys, wides, masks;
     std::vector<CheckpointsOf<Layer>> checkpoints;
     std::vector<T> d, di;
 
-    void begin(const Example<T>& next, const StackShape& shape, Random& random) {
-      example = next;
-      H = shape.features;
-      const std::size_t size = at(next.u.length() * H), layers = at(shape.layers);
-      const auto fit = [](auto& all, std::size_t count, std::size_t each) {
-        all.resize(count);
-        for (auto& one : all) one.resize(each);
-      };
-      fit(xs, layers + 1, size);
-      fit(inners, layers, size);
-      fit(ssms, layers, size);
-      fit(wides, layers, 2 * size);
-      fit(masks, shape.dropout > 0 ? 2 * layers : 0, at(H));
-      checkpoints.resize(layers);
+    void begin(ConstSequence<T> input, std::span<const T> steps, const Network& of, Random& random) {
+      u = input;
+      intervals = steps;
+      network = &of;
+      const StackShape& shape = of.weights.shape;
+      const std::size_t L = at(u.length()), H = at(shape.features), blocks = of.sizes.size();
+      for (auto* all : {&inners, &ys, &wides}) all->resize(blocks);
+      xs.resize(blocks + (shape.norm == NormKind::none ? 1 : 2));
+      masks.resize(shape.dropout > 0 ? 2 * blocks : 0);
+      checkpoints.resize(blocks);
+      for (auto& each : xs) each.resize(L * H);
+      for (std::size_t i = 0; i < blocks; ++i) {
+        inners[i].resize(of.weights.blocks[i].shape.norm == NormKind::none ? 0 : L * H);
+        ys[i].resize(L * at(of.sizes[i].outputs));
+        wides[i].resize(L * at(of.sizes[i].wide));
+        if (masks.empty()) continue;
+        const std::size_t steps_drawn = shape.dropout_shared ? 1 : L;
+        masks[2 * i].resize(steps_drawn * at(of.sizes[i].active));
+        masks[2 * i + 1].resize(steps_drawn * H);
+      }
       for (auto& mask : masks) draw_dropout<T>(shape.dropout, random, mask);
-      d.assign(size, T(0));
-      di.resize(size);
+      d.assign(L * H, T(0));
+      di.resize(L * H);
     }
-    Sequence<T> rows(std::vector<T>& from, Index features) const { return {from.data(), example.u.length(), features}; }
-    Sequence<T> x(std::size_t i) { return rows(xs[i], H); }
-    Sequence<T> inner(std::size_t i) { return rows(inners[i], H); }
-    Sequence<T> ssm(std::size_t i) { return rows(ssms[i], H); }
-    Sequence<T> wide(std::size_t i) { return rows(wides[i], 2 * H); }
-    Sequence<T> dx() { return rows(d, H); }
-    Sequence<T> dinner() { return rows(di, H); }
+    Sequence<T> rows(std::vector<T>& from, Index features) const { return {from.data(), u.length(), features}; }
+    Index H() const { return network->weights.shape.features; }
+    Sequence<T> x(std::size_t i) { return rows(xs[i], H()); }
+    Sequence<T> inner(std::size_t i) { return rows(inners[i], H()); }
+    Sequence<T> y(std::size_t i) { return rows(ys[i], network->sizes[i].outputs); }
+    Sequence<T> wide(std::size_t i) { return rows(wides[i], network->sizes[i].wide); }
+    Sequence<T> dx() { return rows(d, H()); }
+    Sequence<T> dinner() { return rows(di, H()); }
     void clear_inner() { std::fill(di.begin(), di.end(), T(0)); }
     void swap_cotangents() { d.swap(di); }
     void mask(std::size_t which, Sequence<T> of) const {
-      if (!masks.empty()) dropout<T>(masks[which], of);
+      if (masks.empty()) return;
+      const auto& numbers = masks[which];
+      if (network->weights.shape.dropout_shared) return dropout<T>(numbers, of);
+      detail::fill(of, [&](Index k, Index h) { return of(k, h) * numbers[at(k * of.features() + h)]; });
     }
   };
   /// Part of a batch: the gradients it adds up, and its buffers.
@@ -171,145 +131,278 @@ class Backpropagation {
     Weights gradient;
     std::vector<typename Layer::Cotangent> layers;
     WorkspaceOf<Layer> work;
-    std::array<std::vector<T>, 5> buffers;
-    /// Returns rows with whatever numbers are there.
-    Sequence<T> room(std::size_t which, Index length, Index features) {
-      if (buffers[which].size() < at(length * features)) buffers[which].resize(at(length * features));
-      return {buffers[which].data(), length, features};
-    }
-    /// Returns rows of zeros.
-    Sequence<T> buffer(std::size_t which, Index length, Index features) {
-      const Sequence<T> result = room(which, length, features);
-      std::fill_n(result.data(), length * features, T(0));
-      return result;
-    }
+    Scratch scratch;
   };
 
+  void begin(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random) {
+    weights_ = &model.weights();
+    network_ = &model.network();
+    in_example_ = model.shape().compare ? 2 : 1;
+    examples_ = std::ssize(examples);
+    samples_.resize(std::max(samples_.size(), examples.size() * at(in_example_)));
+    parts_.resize(parts);
+    for (Part& part : parts_) {
+      part.gradient = zero(model.weights());
+      part.layers.clear();
+      for (const Layer& layer : model.layers()) part.layers.push_back(layer.cotangent());
+    }
+    for (std::size_t i = 0; i < examples.size(); ++i) {
+      const Example<T>& each = examples[i];
+      samples_[i * at(in_example_)].begin(each.u, each.intervals, *network_, random);
+      if (in_example_ == 2) samples_[2 * i + 1].begin(each.other, {}, *network_, random);
+    }
+  }
+  std::size_t blocks() const { return network_->sizes.size(); }
+  const BlockParameters<Layer>& block(std::size_t i) const { return weights_->blocks[i]; }
+  static bool before(const BlockShape& shape) {
+    return shape.norm != NormKind::none && shape.place == NormPlace::before;
+  }
+  static bool after(const BlockShape& shape) { return shape.norm != NormKind::none && shape.place == NormPlace::after; }
+
+  /// work(i, part) for the examples of a batch.
   template <class Work>
-  void for_each(Index count, Work work) {
+  void for_each_example(Work work) {
     executor_.run(parts, [&](Index part, Index) {
-      for (Index i = part * count / parts; i < (part + 1) * count / parts; ++i) {
-        samples_[at(i)].number = at(i);
-        try {
-          work(samples_[at(i)], parts_[at(part)]);
+      for (Index i = part * examples_ / parts; i < (part + 1) * examples_ / parts; ++i) try {
+          work(i, parts_[at(part)]);
         } catch (const std::exception& error) {
           throw ExampleError(i, error.what());
         }
-      }
     });
   }
-  std::span<T> all(Sequence<T> x) const { return {x.data(), at(x.length() * x.features())}; }
+  /// work(sample, part) for their sequences.
+  template <class Work>
+  void for_each(Work work) {
+    for_each_example([&](Index i, Part& part) {
+      for (Index j = 0; j < in_example_; ++j) work(samples_[at(i * in_example_ + j)], part);
+    });
+  }
 
-  template <class From, class To>
-  BatchSums normalize(std::size_t i, Index count, From from, To to) {
-    auto& norm = model_->weights().blocks[i].norm;
-    if (!norm.running()) {
-      for_each(count, [&](Sample& sample, Part&) { layer_norm<T>(norm, from(sample, i), to(sample, i)); });
-      return BatchSums(norm.features());
-    }
-    const BatchSums batch =
-        sum(count, norm.features(), [&](Sample& sample, BatchSums& of) { of.add<T>(from(sample, i)); });
-    for_each(count, [&](Sample& sample, Part&) { batch_norm_train<T>(norm, batch, from(sample, i), to(sample, i)); });
-    update_running(norm, batch);
+  std::optional<BatchSums> forward_block(std::size_t i) {
+    const BlockShape& shape = block(i).shape;
+    std::optional<BatchSums> batch;
+    const auto x = [i](Sample& sample) { return sample.x(i); };
+    const auto inner = [i](Sample& sample) { return sample.inner(i); };
+    const auto next = [i](Sample& sample) { return sample.x(i + 1); };
+    auto& norm = weights_->blocks[i].norm;
+    if (before(shape)) batch = normalize(norm, shape.norm, shape.epsilon, shape.momentum, x, inner);
+    for_each([&](Sample& sample, Part& part) {
+      body(i, sample, part, before(shape) ? sample.inner(i) : sample.x(i),
+           after(shape) ? sample.inner(i) : sample.x(i + 1));
+    });
+    if (after(shape)) batch = normalize(norm, shape.norm, shape.epsilon, shape.momentum, inner, next);
     return batch;
   }
-  template <class X, class Dy, class Dx>
-  void normalize_vjp(std::size_t i, Index count, const BatchSums& batch, Weights& gradient, X x, Dy dy, Dx dx) {
-    const auto& norm = model_->weights().blocks[i].norm;
-    if (!norm.running())
-      return for_each(count, [&](Sample& sample, Part& part) {
-        layer_norm_vjp<T>(norm, x(sample, i), dy(sample), dx(sample), part.gradient.blocks[i].norm);
+  void backward_block(std::size_t i, const std::optional<BatchSums>& batch, Weights& gradient) {
+    const BlockShape& shape = block(i).shape;
+    const auto& norm = block(i).norm;
+    const auto of_norm = [i](Weights& all) -> Norm<T>& { return all.blocks[i].norm; };
+    if (before(shape)) {
+      for_each([&](Sample& sample, Part& part) {
+        sample.clear_inner();
+        body_vjp(i, sample, part, sample.inner(i), sample.dinner());
+        if (shape.residual == Residual::input) return;
+        if (shape.residual == Residual::normed)
+          for (std::size_t j = 0; j < sample.d.size(); ++j) sample.di[j] += sample.d[j];
+        std::fill(sample.d.begin(), sample.d.end(), T(0));
       });
-    const auto sums = sum(count, norm.features(), [&](Sample& sample, BatchSums& of) {
-      add_cotangents<T>(of, batch, x(sample, i), dy(sample));
+      normalize_vjp(
+          norm, shape.norm, shape.epsilon, batch, gradient, of_norm, [i](Sample& s) { return s.x(i); },
+          [](Sample& s) { return s.dinner(); }, [](Sample& s) { return s.dx(); });
+      return;
+    }
+    if (after(shape)) {
+      for_each([](Sample& sample, Part&) { sample.clear_inner(); });
+      normalize_vjp(
+          norm, shape.norm, shape.epsilon, batch, gradient, of_norm, [i](Sample& s) { return s.inner(i); },
+          [](Sample& s) { return s.dx(); }, [](Sample& s) { return s.dinner(); });
+      for_each([](Sample& sample, Part&) { sample.swap_cotangents(); });
+    }
+    for_each([&](Sample& sample, Part& part) {
+      if (shape.residual == Residual::input) return body_vjp(i, sample, part, sample.x(i), sample.dx());
+      sample.clear_inner();
+      body_vjp(i, sample, part, sample.x(i), sample.dinner());
+      sample.swap_cotangents();
+    });
+  }
+  std::optional<BatchSums> forward_final() {
+    const StackShape& shape = weights_->shape;
+    if (shape.norm == NormKind::none) return {};
+    return normalize(
+        weights_->norm, shape.norm, shape.epsilon, shape.momentum, [this](Sample& s) { return s.x(blocks()); },
+        [this](Sample& s) { return s.x(blocks() + 1); });
+  }
+  void backward_final(const std::optional<BatchSums>& batch, Weights& gradient) {
+    const StackShape& shape = weights_->shape;
+    if (shape.norm == NormKind::none) return;
+    for_each([](Sample& sample, Part&) { sample.clear_inner(); });
+    normalize_vjp(
+        weights_->norm, shape.norm, shape.epsilon, batch, gradient, [](Weights& all) -> Norm<T>& { return all.norm; },
+        [this](Sample& s) { return s.x(blocks()); }, [](Sample& s) { return s.dx(); },
+        [](Sample& s) { return s.dinner(); });
+    for_each([](Sample& sample, Part&) { sample.swap_cotangents(); });
+  }
+  void add_up(Weights& gradient) {
+    for (std::size_t i = 0; i < blocks(); ++i)
+      if (const std::size_t which = network_->which[i]; which != Network::no_layer) {
+        for (Index p = 1; p < parts; ++p) parts_[0].layers[which] += parts_[at(p)].layers[which];
+        network_->layers[which].parameters_vjp(parts_[0].layers[which], parts_[0].gradient.blocks[i].ssm);
+      }
+    auto total = parameters_of(gradient);
+    for (Part& part : parts_) {
+      const auto each = parameters_of(part.gradient);
+      for (std::size_t i = 0; i < total.size(); ++i)
+        for (std::size_t j = 0; j < total[i].values.size(); ++j) total[i].values[j] += each[i].values[j];
+    }
+  }
+
+  /// Returns the sums over the batch, where the norm is of a batch.
+  template <class From, class To>
+  std::optional<BatchSums> normalize(Norm<T>& norm, NormKind kind, double epsilon, double momentum, From from, To to) {
+    if (kind != NormKind::batch) {
+      for_each([&](Sample& sample, Part&) { nn::normalize<T>(norm, kind, epsilon, from(sample), to(sample)); });
+      return {};
+    }
+    const BatchSums batch = sum(norm.features(), [&](Sample& sample, BatchSums& of) { of.add<T>(from(sample)); });
+    for_each([&](Sample& sample, Part&) { batch_norm_train<T>(norm, batch, from(sample), to(sample), epsilon); });
+    update_running(norm, batch, momentum);
+    return batch;
+  }
+  template <class OfNorm, class X, class Dy, class Dx>
+  void normalize_vjp(const Norm<T>& norm, NormKind kind, double epsilon, const std::optional<BatchSums>& batch,
+                     Weights& gradient, OfNorm of_norm, X x, Dy dy, Dx dx) {
+    if (!batch)
+      return for_each([&](Sample& sample, Part& part) {
+        nn::normalize_vjp<T>(norm, kind, epsilon, x(sample), dy(sample), dx(sample), of_norm(part.gradient));
+      });
+    const auto sums = sum(norm.features(), [&](Sample& sample, BatchSums& of) {
+      add_cotangents<T>(of, *batch, x(sample), dy(sample), epsilon);
     });
     for (Index h = 0; h < norm.features(); ++h) {
-      gradient.blocks[i].norm.weight(h) += static_cast<T>(sums.second(h));
-      gradient.blocks[i].norm.bias(h) += static_cast<T>(sums.first(h));
+      of_norm(gradient).weight(h) += static_cast<T>(sums.second(h));
+      of_norm(gradient).bias(h) += static_cast<T>(sums.first(h));
     }
-    for_each(count, [&](Sample& sample, Part&) {
-      batch_norm_train_vjp<T>(norm, batch, sums, x(sample, i), dy(sample), dx(sample));
+    for_each([&](Sample& sample, Part&) {
+      batch_norm_train_vjp<T>(norm, *batch, sums, x(sample), dy(sample), dx(sample), epsilon);
     });
   }
   /// Sums over a batch, part by part and in order.
   template <class Add>
-  BatchSums sum(Index count, Index features, Add add) {
+  BatchSums sum(Index features, Add add) {
     std::vector<BatchSums> each(at(parts), BatchSums(features));
-    for_each(count, [&](Sample& sample, Part& part) { add(sample, each[at(&part - parts_.data())]); });
+    for_each([&](Sample& sample, Part& part) { add(sample, each[at(&part - parts_.data())]); });
     BatchSums total(features);
     for (const auto& one : each) total += one;
     return total;
   }
 
-  /// out = x + GLU(mix(GELU(layer(in)))), dropped out in two places.
-  void body(std::size_t i, Sample& sample, Part& part, ConstSequence<T> in, Sequence<T> out) {
-    const auto& block = model_->weights().blocks[i];
-    const Index L = in.length(), H = in.features();
-    if (sample.example.intervals.empty())
-      forward_from_rest(model_->layers()[i], in, sample.ssm(i), sample.checkpoints[i]);
-    else
-      model_->run_layer(i, in, sample.ssm(i), sample.example.intervals);
-    const Sequence<T> active = part.room(0, L, H), x = sample.x(i);
-    activate<Gelu, T>({}, all(sample.ssm(i)), all(active));
-    sample.mask(2 * i, active);
-    linear<T>(block.mix, active, sample.wide(i));
-    glu<T>(sample.wide(i), out);
-    sample.mask(2 * i + 1, out);
-    for (Index j = 0; j < L * H; ++j) out.data()[j] += x.data()[j];
+  /// out = residual + z, of the normalized input n.
+  void body(std::size_t i, Sample& sample, Part& part, ConstSequence<T> n, Sequence<T> out) {
+    const BlockShape& shape = block(i).shape;
+    const BlockSizes& size = network_->sizes[i];
+    const Index L = n.length(), H = n.features();
+    Scratch& scratch = part.scratch;
+    const bool plain_glu = shape.mixing == Mixing::glu && shape.gate_function() == Activation::sigmoid;
+    const detail::BlockRows<T> rows{scratch.room(detail::Use::repeated, L, shape.channels > 1 ? size.inputs : 0),
+                                    sample.y(i),
+                                    scratch.room(detail::Use::active, L, size.active),
+                                    sample.wide(i),
+                                    scratch.room(detail::Use::gate, L, plain_glu ? 0 : size.mixed),
+                                    scratch.room(detail::Use::mixed, L, shape.width ? size.mixed : 0)};
+    detail::block_body<Layer, T>(
+        block(i), n, rows, out,
+        [&](ConstSequence<T> u, Sequence<T> y) {
+          const std::size_t layer = network_->which[i];
+          if (sample.intervals.empty())
+            forward_from_rest(network_->layers[layer], u, y, sample.checkpoints[i]);
+          else
+            network_->run_layer(layer, u, y, sample.intervals);
+        },
+        [](const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) { linear<T>(map, x, y); },
+        [&](int which, Sequence<T> of) { sample.mask(2 * i + static_cast<std::size_t>(which), of); });
+    if (shape.residual == Residual::none) return;
+    const T* const base = shape.residual == Residual::input ? sample.x(i).data() : n.data();
+    for (Index j = 0; j < L * H; ++j) out.data()[j] += base[j];
   }
-  /// Adds to din, and to the gradients; the sum's own share stays where it is, in dx.
-  void body_vjp(std::size_t i, Sample& sample, Part& part, ConstSequence<T> in, Sequence<T> din) {
-    const auto& block = model_->weights().blocks[i];
-    const Index L = in.length(), H = in.features();
-    const Sequence<T> active = part.room(0, L, H), slope = part.room(4, L, H), dout = part.room(3, L, H),
-                      dactive = part.buffer(1, L, H), dwide = part.buffer(2, L, 2 * H);
-    std::copy_n(sample.dx().data(), L * H, dout.data());
-    sample.mask(2 * i + 1, dout);
-    glu_vjp<T>(sample.wide(i), dout, dwide);
-    activate<Gelu, T>({}, all(sample.ssm(i)), all(active), all(slope));
-    sample.mask(2 * i, active);
-    linear_vjp<T>(block.mix, active, dwide, dactive, part.gradient.blocks[i].mix);
-    sample.mask(2 * i, dactive);
-    for (Index j = 0; j < L * H; ++j) dout.data()[j] = slope.data()[j] * dactive.data()[j];
-    const Layer& layer = model_->layers()[i];
-    if (sample.example.intervals.empty()) {
-      forward_from_rest_vjp(layer, in, sample.checkpoints[i], dout, din, part.layers[i], part.work);
-    } else {
+  /// Adds to din, and to the gradients; the residual's own share stays where it is, in dx.
+  void body_vjp(std::size_t i, Sample& sample, Part& part, ConstSequence<T> n, Sequence<T> din) {
+    detail::block_body_vjp<Layer, T>(
+        block(i), n, sample.y(i), sample.wide(i), sample.dx(), din, part.gradient.blocks[i], part.scratch,
+        [&](ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du) {
+          const std::size_t which = network_->which[i];
+          layer_vjp(network_->layers[which], sample, sample.checkpoints[i], u, dy, du, part.layers[which], part.work);
+        },
+        [&](int which, Sequence<T> of) { sample.mask(2 * i + static_cast<std::size_t>(which), of); });
+  }
+  static void layer_vjp(const Layer& layer, const Sample& sample, const CheckpointsOf<Layer>& checkpoints,
+                        ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, typename Layer::Cotangent& cotangent,
+                        WorkspaceOf<Layer>& work) {
+    if (sample.intervals.empty()) return forward_from_rest_vjp(layer, u, checkpoints, dy, du, cotangent, work);
+    if constexpr (requires(typename Layer::State state) {
+                    layer.forward_vjp(u, sample.intervals, state, dy, state, du, std::span<T>{}, cotangent);
+                  }) {
       auto rest = layer.initial_state(), unused = rest;
-      if constexpr (requires {
-                      layer.forward_vjp(in, sample.example.intervals, rest, dout, unused, din, std::span<T>{},
-                                        part.layers[i]);
-                    })
-        layer.forward_vjp(in, sample.example.intervals, rest, dout, unused, din, std::span<T>{}, part.layers[i]);
+      layer.forward_vjp(u, sample.intervals, rest, dy, unused, du, std::span<T>{}, cotangent);
+    } else {
+      throw DomainError("intervals: expected none, this layer has no gradient with a time step for each");
     }
   }
 
+  /// The loss of example i; its cotangent goes into the head's gradients, and into dx.
   template <class Loss>
-  double answer(Sample& sample, Part& part, Loss loss) {
-    const StackShape& shape = model_->shape();
-    const Index L = sample.example.u.length(), H = shape.features, rows = model_->answers(L);
-    const Sequence<T> x = sample.x(model_->layers().size()), out = part.buffer(0, rows, shape.outputs),
-                      dout = part.buffer(1, rows, shape.outputs);
-    if (shape.pool == Pool::none) {
-      linear<T>(model_->weights().decoder, x, out);
-      const double value = loss(ConstSequence<T>(out), dout);
-      linear_vjp<T>(model_->weights().decoder, x, dout, sample.dx(), part.gradient.decoder);
-      return value;
-    }
-    const Sequence<T> pooled = part.buffer(2, 1, H), dpooled = part.buffer(3, 1, H);
-    model_->pool(x, pooled.row(0));
-    linear<T>(model_->weights().decoder, pooled, out);
+  double answer(Index i, Part& part, Loss loss) {
+    const StackShape& shape = weights_->shape;
+    const Index H = shape.features;
+    Scratch& scratch = part.scratch;
+    Sample* const first = &samples_[at(i * in_example_)];
+    const Sequence<T> x = first->x(first->xs.size() - 1);
+    if (shape.pool == Pool::none) return decode(part, x, first->dx(), loss);
+    const Index rows = in_example_;
+    const Sequence<T> pooled = scratch.zeros(detail::Use::pooled, rows, H),
+                      dpooled = scratch.zeros(detail::Use::dpooled, rows, H);
+    for (Index j = 0; j < rows; ++j) pool<T>(shape.pool, first[j].x(first[j].xs.size() - 1), pooled.row(j));
+    const double value = shape.compare ? compared(part, pooled, dpooled, loss) : decode(part, pooled, dpooled, loss);
+    for (Index j = 0; j < rows; ++j) pool_vjp<T>(shape.pool, dpooled.row(j), first[j].dx());
+    return value;
+  }
+  template <class Loss>
+  double compared(Part& part, ConstSequence<T> pooled, Sequence<T> dpooled, Loss loss) {
+    const StackShape& shape = weights_->shape;
+    const Index H = shape.features;
+    Scratch& scratch = part.scratch;
+    const Sequence<T> both = scratch.room(detail::Use::active, 1, 4 * H),
+                      dboth = scratch.zeros(detail::Use::dactive, 1, 4 * H), m = scratch.room(detail::Use::mixed, 1, H),
+                      slope = scratch.room(detail::Use::slope, 1, H), dm = scratch.zeros(detail::Use::dmixed, 1, H);
+    compare<T>(pooled.row(0), pooled.row(1), both.row(0));
+    linear<T>(weights_->compare, both, m);
+    detail::apply<T>(shape.compare_activation, m, m, slope);
+    const double value = decode(part, m, dm, loss);
+    detail::fill(dm, [&](Index k, Index h) { return dm(k, h) * slope(k, h); });
+    linear_vjp<T>(weights_->compare, both, dm, dboth, part.gradient.compare);
+    compare_vjp<T>(pooled.row(0), pooled.row(1), dboth.row(0), dpooled.row(0), dpooled.row(1));
+    return value;
+  }
+  /// The loss of the decoder's answer to rows x; dx += cotangent.
+  template <class Loss>
+  double decode(Part& part, ConstSequence<T> x, Sequence<T> dx, Loss loss) {
+    const StackShape& shape = weights_->shape;
+    const Sequence<T> out = part.scratch.zeros(detail::Use::answer, x.length(), shape.outputs),
+                      dout = part.scratch.zeros(detail::Use::danswer, x.length(), shape.outputs);
+    network_->answer(x, out, [](const Linear<T>& map, ConstSequence<T> u, Sequence<T> y) { linear<T>(map, u, y); });
     const double value = loss(ConstSequence<T>(out), dout);
-    linear_vjp<T>(model_->weights().decoder, pooled, dout, dpooled, part.gradient.decoder);
-    if (shape.pool == Pool::mean)
-      mean_pool_vjp<T>(dpooled.row(0), sample.dx());
+    if (shape.log_softmax && shape.decoder)
+      for (Index k = 0; k < out.length(); ++k) log_softmax_vjp<T>(out.row(k), dout.row(k));
+    if (shape.decoder)
+      linear_vjp<T>(weights_->decoder, x, dout, dx, part.gradient.decoder);
     else
-      last_pool_vjp<T>(dpooled.row(0), sample.dx());
+      detail::fill(dx, [&](Index k, Index h) { return dx(k, h) + dout(k, h); });
     return value;
   }
 
   Executor& executor_;
-  Stack<Layer>* model_ = nullptr;
+  Weights* weights_ = nullptr;
+  const Network* network_ = nullptr;
+  Index examples_ = 0, in_example_ = 1;
   std::vector<Sample> samples_;
   std::vector<Part> parts_;
 };

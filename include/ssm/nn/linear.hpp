@@ -13,13 +13,13 @@ namespace ssm::nn {
 template <Real T>
 struct Linear {
   Array<T> W;  ///< (O, I)
-  Array<T> b;  ///< (O)
+  Array<T> b;  ///< (O), or (0): the map has no bias
 
   Linear() = default;
   /// Makes zeros of these sizes.
-  Linear(Index inputs, Index outputs) : W(outputs, inputs), b(outputs) {}
+  Linear(Index inputs, Index outputs, bool bias = true) : W(outputs, inputs), b(bias ? outputs : 0) {}
   /// Uniform within +- 1/sqrt(inputs), as PyTorch draws them.
-  Linear(Index inputs, Index outputs, Random& random) : Linear(inputs, outputs) {
+  Linear(Index inputs, Index outputs, Random& random, bool bias = true) : Linear(inputs, outputs, bias) {
     const double bound = 1 / std::sqrt(static_cast<double>(inputs));
     for (auto& value : W) value = static_cast<T>(random.uniform(-bound, bound));
     for (auto& value : b) value = static_cast<T>(random.uniform(-bound, bound));
@@ -29,16 +29,27 @@ struct Linear {
   Index inputs() const noexcept { return W.columns(); }
   /// O
   Index outputs() const noexcept { return W.rows(); }
-  /// Visits all arrays in order: f(name, array, role).
+  /// Returns whether there is a bias.
+  bool has_bias() const noexcept { return b.rows() > 0; }
+  /// @param name      of the map, for the message
+  /// @param inputs    I
+  /// @param outputs   O
+  /// @param bias      whether there is to be a bias
+  /// @throws          ShapeError unless W and b have these sizes, b none without a bias
+  void check(const std::string& name, Index inputs, Index outputs, bool bias = true) const {
+    ssm::detail::require_shape(name + "/W", W, outputs, outputs > 0 ? inputs : 1);
+    ssm::detail::require_shape(name + "/b", b, bias ? outputs : 0);
+  }
+  /// Visits all arrays in order: f(name, array, role). A map of no outputs has none.
   template <class Self, class F>
   static void each(Self& self, F&& f) {
-    f("W", self.W, Role::ordinary);
-    f("b", self.b, Role::ordinary);
+    if (self.W.size() > 0) f("W", self.W, Role::ordinary);
+    if (self.has_bias()) f("b", self.b, Role::ordinary);
   }
 };
 
 /// y = x W^T + b, row by row.
-/// @param map   W (O, I), b (O)
+/// @param map   W (O, I), b (O) or none
 /// @param x     input     (L, I)
 /// @param y     output    (L, O)
 /// @throws      ShapeError if the sizes disagree
@@ -48,7 +59,11 @@ void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
   ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
   ssm::detail::require_size("features of a linear map's output", map.outputs(), y.features());
   ssm::detail::require_size("length of y (that of x is expected)", x.length(), y.length());
-  for (Index k = 0; k < y.length(); ++k) std::copy(map.b.begin(), map.b.end(), y.row(k).begin());
+  for (Index k = 0; k < y.length(); ++k)
+    if (map.has_bias())
+      std::copy(map.b.begin(), map.b.end(), y.row(k).begin());
+    else
+      std::fill_n(y.row(k).begin(), map.outputs(), T(0));
   using enum ssm::detail::Transposed;
   ssm::detail::add_product<right, T>(ssm::detail::row_major(y), ssm::detail::row_major(x),
                                      ssm::detail::row_major(map.W));
@@ -57,10 +72,11 @@ void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
 template <Real T>
 void linear(const Linear<T>& map, std::span<const T> x, std::span<T> y) noexcept {
   for (Index o = 0; o < map.outputs(); ++o)
-    y[static_cast<std::size_t>(o)] = map.b(o) + simd::dot(map.W.row(o).data(), x.data(), map.inputs());
+    y[static_cast<std::size_t>(o)] =
+        (map.has_bias() ? map.b(o) : T(0)) + simd::dot(map.W.row(o).data(), x.data(), map.inputs());
 }
 /// dx += dy W,   dW += dy^T x,   db += sum of dy.
-/// @param map        W (O, I), b (O)
+/// @param map        W (O, I), b (O) or none
 /// @param x          input                     (L, I)
 /// @param dy         cotangent of the output   (L, O)
 /// @param dx         += cotangent of x         (L, I)
@@ -83,6 +99,7 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, L
   using enum ssm::detail::Transposed;
   ssm::detail::add_product<left, T>(ssm::detail::row_major(gradient.W), ssm::detail::row_major(dy),
                                     ssm::detail::row_major(x));
+  if (!map.has_bias()) return;
   for (Index k = 0; k < dy.length(); ++k)
     for (Index o = 0; o < map.outputs(); ++o) gradient.b(o) += dy(k, o);
 }

@@ -21,6 +21,28 @@ void softmax(std::span<const T> logits, std::span<T> probabilities) noexcept {
   for (auto& each : probabilities) each /= sum;
 }
 
+/// y = log softmax(x) = x - log sum e^x, without overflow.
+/// @param x   (classes)
+/// @param y   (classes)     may be x
+template <Real T>
+void log_softmax(std::span<const T> x, std::span<T> y) noexcept {
+  T peak = -std::numeric_limits<T>::infinity();
+  for (const T each : x) peak = std::max(peak, each);
+  T sum = 0;
+  for (const T each : x) sum += std::exp(each - peak);
+  const T log_sum = peak + std::log(sum);
+  for (std::size_t i = 0; i < x.size(); ++i) y[i] = x[i] - log_sum;
+}
+/// dy becomes the cotangent of x: dy - softmax(x) sum dy.
+/// @param y    what log_softmax gave     (classes)
+/// @param dy   cotangent of y            (classes)
+template <Real T>
+void log_softmax_vjp(std::span<const T> y, std::span<T> dy) noexcept {
+  T sum = 0;
+  for (const T each : dy) sum += each;
+  for (std::size_t i = 0; i < y.size(); ++i) dy[i] -= std::exp(y[i]) * sum;
+}
+
 /// Cross-entropy of one row in nats, and its derivative.
 ///
 ///     loss = -sum_c q_c log softmax(logits)_c,     q = (1 - smoothing) [c = label] + smoothing / classes

@@ -6,35 +6,65 @@
 
 namespace ssm::nn {
 
+/// Kind of a normalization. Mean and variance are over the features of a step, batch norm's over all steps of a batch.
+enum class NormKind {
+  none,   ///< x
+  layer,  ///< (x - mean)/sqrt(var + epsilon) weight + bias
+  batch,  ///< the same, every feature by its own mean and variance
+  rms,    ///< x/sqrt(mean of x^2 + epsilon) weight
+  scalar  ///< (x - mean + bias)/sqrt(var + epsilon) weight: two numbers for all features
+};
+
 /// Parameters of a normalization: a scale and a shift for each feature. Batch normalization also stores its running
-/// statistics.
+/// statistics; what a kind does not have is empty.
 template <Real T>
 struct Norm {
-  Array<T> weight;        ///< (H)
-  Array<T> bias;          ///< (H)
+  Array<T> weight;        ///< (H); scalar norm's (1)
+  Array<T> bias;          ///< (H); scalar norm's (1); RMS norm's (0)
   Array<T> running_mean;  ///< (H), batch norm's; else (0)
   Array<T> running_var;   ///< (H), batch norm's; else (0)
 
   Norm() = default;
   /// Scale 1 and shift 0: only mean and variance are changed.
-  explicit Norm(Index features, bool running = false)
-      : weight(features), bias(features), running_mean(running ? features : 0), running_var(running ? features : 0) {
+  explicit Norm(Index features, NormKind kind = NormKind::layer) {
+    for (const auto& [array, size] : arrays(features, kind)) this->*array = Array<T>(size);
     std::fill(weight.begin(), weight.end(), T(1));
     std::fill(running_var.begin(), running_var.end(), T(1));
   }
 
-  /// H
+  /// H; of a scalar norm 1
   Index features() const noexcept { return weight.rows(); }
-  /// Returns whether this is a batch normalization.
-  bool running() const noexcept { return running_mean.rows() > 0; }
   /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
-    f("weight", self.weight, Role::ordinary);
-    f("bias", self.bias, Role::ordinary);
-    if (!self.running()) return;
-    f("running_mean", self.running_mean, Role::statistic);
-    f("running_var", self.running_var, Role::statistic);
+    const auto visit = [&](const char* name, auto& array, Role role) {
+      if (array.rows() > 0) f(name, array, role);
+    };
+    visit("weight", self.weight, Role::ordinary);
+    visit("bias", self.bias, Role::ordinary);
+    visit("running_mean", self.running_mean, Role::statistic);
+    visit("running_var", self.running_var, Role::statistic);
+  }
+  /// @param name       of the norm, for the message
+  /// @param features   H
+  /// @param kind       which it is to be
+  /// @throws           ShapeError unless the arrays are those of this kind
+  void check(const std::string& name, Index features, NormKind kind) const {
+    constexpr std::array names{"/weight", "/bias", "/running_mean", "/running_var"};
+    const auto expected = arrays(features, kind);
+    for (std::size_t i = 0; i < names.size(); ++i)
+      ssm::detail::require_shape(name + names[i], this->*expected[i].first, expected[i].second);
+  }
+
+ private:
+  /// The arrays of a kind and their sizes.
+  static std::array<std::pair<Array<T> Norm::*, Index>, 4> arrays(Index features, NormKind kind) {
+    const Index size = kind == NormKind::none ? 0 : kind == NormKind::scalar ? 1 : features;
+    const Index running = kind == NormKind::batch ? features : 0;
+    return {{{&Norm::weight, size},
+             {&Norm::bias, kind == NormKind::rms ? 0 : size},
+             {&Norm::running_mean, running},
+             {&Norm::running_var, running}}};
   }
 };
 
@@ -164,6 +194,52 @@ void rms_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, 
   }
 }
 
+/// Scalar norm, the "transposed" layer norm of the S4 code base: y = (x - mean + bias)/sqrt(var + epsilon) weight, with
+/// one weight and one bias for all features. That code base has no epsilon.
+/// @param norm      weight (1), bias (1)
+/// @param x         input      (L, H)
+/// @param y         output     (L, H)     may be x
+/// @param epsilon   is added to the variance
+/// @throws          ShapeError if the sizes disagree
+template <Real T>
+void scalar_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(0)) {
+  ssm::detail::require_same_shape<T>(x, y, x.features());
+  ssm::detail::require_shape("weight of a scalar norm", norm.weight, 1);
+  for (Index k = 0; k < x.length(); ++k) {
+    const auto row = detail::moments<T>(x.row(k), epsilon);
+    const T scale = row.scale * norm.weight(0), shift = norm.bias(0) - row.mean;
+    for (Index h = 0; h < x.features(); ++h) y(k, h) = (x(k, h) + shift) * scale;
+  }
+}
+/// @param norm       weight (1), bias (1)
+/// @param x          input                     (L, H)
+/// @param dy         cotangent of the output   (L, H)
+/// @param dx         += cotangent of x         (L, H)
+/// @param gradient   += cotangents of weight and bias
+/// @param epsilon    as above
+/// @throws           ShapeError if the sizes disagree
+template <Real T>
+void scalar_norm_vjp(const Norm<T>& norm, ConstSequence<T> x, ConstSequence<T> dy, Sequence<T> dx, Norm<T>& gradient,
+                     T epsilon = T(0)) {
+  ssm::detail::require_same_shape<T>(x, dy, x.features());
+  ssm::detail::require_same_shape<T>(x, dx, x.features());
+  const Index H = x.features();
+  const T weight = norm.weight(0), bias = norm.bias(0);
+  for (Index k = 0; k < x.length(); ++k) {
+    const auto row = detail::moments<T>(x.row(k), epsilon);
+    T sum = 0, along = 0;  // of dy, and of dy times the normalized x
+    for (Index h = 0; h < H; ++h) {
+      sum += dy(k, h);
+      along += dy(k, h) * (x(k, h) - row.mean) * row.scale;
+    }
+    gradient.weight(0) += along + bias * row.scale * sum;
+    gradient.bias(0) += weight * row.scale * sum;
+    const T mean = sum / static_cast<T>(H), slope = (along + bias * row.scale * sum) / static_cast<T>(H);
+    for (Index h = 0; h < H; ++h)
+      dx(k, h) += weight * row.scale * (dy(k, h) - mean - (x(k, h) - row.mean) * row.scale * slope);
+  }
+}
+
 /// Sums over steps of any number of sequences, in fp64: what batch norm needs of a batch. Add up parts in a fixed order
 /// for the same bits.
 struct BatchSums {
@@ -199,6 +275,21 @@ struct BatchSums {
   double variance(Index h) const { return std::max(second(h) / static_cast<double>(steps) - mean(h) * mean(h), 0.0); }
 };
 
+namespace detail {
+
+/// Mean of a batch and 1/sqrt(variance + epsilon), feature by feature.
+struct Deviations {
+  Deviations(const BatchSums& batch, double epsilon) : mean(batch.first.rows()), scale(batch.first.rows()) {
+    for (Index h = 0; h < mean.rows(); ++h) {
+      mean(h) = batch.mean(h);
+      scale(h) = 1 / std::sqrt(batch.variance(h) + epsilon);
+    }
+  }
+  Array<double> mean, scale;
+};
+
+}  // namespace detail
+
 /// Batch norm in evaluation: every feature by its running statistics. Ioffe, Szegedy 2015, arXiv:1502.03167.
 /// @param norm      weight, bias, running_mean, running_var (H)
 /// @param x         input      (L, H)
@@ -209,11 +300,13 @@ template <Real T>
 void batch_norm(const Norm<T>& norm, ConstSequence<T> x, Sequence<T> y, T epsilon = T(1e-5)) {
   detail::require_norm<T>(norm, x, y);
   ssm::detail::require_shape("running_mean", norm.running_mean, norm.features());
-  for (Index h = 0; h < x.features(); ++h) {
-    const T scale = norm.weight(h) / std::sqrt(norm.running_var(h) + epsilon);
-    const T shift = norm.bias(h) - norm.running_mean(h) * scale;
-    for (Index k = 0; k < x.length(); ++k) y(k, h) = x(k, h) * scale + shift;
-  }
+  const auto from = [](const Array<T>& array, Index h) { return array.data() + h; };
+  detail::for_each_pack<T, simd::native>(x.features(), [&]<class Pack>(Index h) {
+    const Pack deviation = sqrt(Pack::load(from(norm.running_var, h)) + Pack(epsilon));
+    const Pack scale = Pack::load(from(norm.weight, h)) / deviation;
+    const Pack shift = fnma(Pack::load(from(norm.running_mean, h)), scale, Pack::load(from(norm.bias, h)));
+    for (Index k = 0; k < x.length(); ++k) fma(Pack::load(&x(k, h)), scale, shift).store(&y(k, h));
+  });
 }
 /// @param norm       weight, bias, running_mean, running_var (H)
 /// @param x          input                     (L, H)
@@ -247,11 +340,14 @@ template <Real T>
 void batch_norm_train(const Norm<T>& norm, const BatchSums& batch, ConstSequence<T> x, Sequence<T> y,
                       double epsilon = 1e-5) {
   detail::require_norm<T>(norm, x, y);
-  for (Index h = 0; h < x.features(); ++h) {
-    const double scale = static_cast<double>(norm.weight(h)) / std::sqrt(batch.variance(h) + epsilon);
-    const double shift = static_cast<double>(norm.bias(h)) - batch.mean(h) * scale;
-    for (Index k = 0; k < x.length(); ++k) y(k, h) = static_cast<T>(static_cast<double>(x(k, h)) * scale + shift);
+  const Index H = x.features();
+  Array<double> scale(H), shift(H);
+  for (Index h = 0; h < H; ++h) {
+    scale(h) = static_cast<double>(norm.weight(h)) / std::sqrt(batch.variance(h) + epsilon);
+    shift(h) = static_cast<double>(norm.bias(h)) - batch.mean(h) * scale(h);
   }
+  for (Index k = 0; k < x.length(); ++k)
+    for (Index h = 0; h < H; ++h) y(k, h) = static_cast<T>(static_cast<double>(x(k, h)) * scale(h) + shift(h));
 }
 /// Running statistics become (1 - momentum) old + momentum new, with the unbiased variance.
 template <Real T>
@@ -271,13 +367,13 @@ template <Real T>
 void add_cotangents(BatchSums& sums, const BatchSums& batch, ConstSequence<T> x, ConstSequence<T> dy,
                     double epsilon = 1e-5) {
   sums.steps += x.length();
-  for (Index h = 0; h < x.features(); ++h) {
-    const double mean = batch.mean(h), scale = 1 / std::sqrt(batch.variance(h) + epsilon);
-    for (Index k = 0; k < x.length(); ++k) {
-      sums.first(h) += static_cast<double>(dy(k, h));
-      sums.second(h) += static_cast<double>(dy(k, h)) * (static_cast<double>(x(k, h)) - mean) * scale;
+  const detail::Deviations of(batch, epsilon);
+  for (Index k = 0; k < x.length(); ++k)
+    for (Index h = 0; h < x.features(); ++h) {
+      const double d = static_cast<double>(dy(k, h));
+      sums.first(h) += d;
+      sums.second(h) += d * (static_cast<double>(x(k, h)) - of.mean(h)) * of.scale(h);
     }
-  }
 }
 /// dx += cotangent of one sequence; those of weight and bias are the sums themselves, second and first.
 /// @param norm      weight, bias (H)
@@ -293,14 +389,72 @@ void batch_norm_train_vjp(const Norm<T>& norm, const BatchSums& batch, const Bat
   detail::require_norm<T>(norm, x, dy);
   detail::require_norm<T>(norm, x, dx);
   const double steps = static_cast<double>(batch.steps);
+  const detail::Deviations of(batch, epsilon);
+  Array<double> first(x.features()), second(x.features()), scale(x.features());
   for (Index h = 0; h < x.features(); ++h) {
-    const double mean = batch.mean(h), scale = 1 / std::sqrt(batch.variance(h) + epsilon);
-    for (Index k = 0; k < x.length(); ++k) {
-      const double z = (static_cast<double>(x(k, h)) - mean) * scale;
-      dx(k, h) += static_cast<T>(static_cast<double>(norm.weight(h)) * scale *
-                                 (static_cast<double>(dy(k, h)) - sums.first(h) / steps - z * sums.second(h) / steps));
-    }
+    first(h) = sums.first(h) / steps;
+    second(h) = sums.second(h) / steps;
+    scale(h) = static_cast<double>(norm.weight(h)) * of.scale(h);
   }
+  for (Index k = 0; k < x.length(); ++k)
+    for (Index h = 0; h < x.features(); ++h) {
+      const double z = (static_cast<double>(x(k, h)) - of.mean(h)) * of.scale(h);
+      dx(k, h) += static_cast<T>(scale(h) * (static_cast<double>(dy(k, h)) - first(h) - z * second(h)));
+    }
+}
+
+/// Any of these normalizations in evaluation.
+/// @param norm      its arrays
+/// @param kind      which it is
+/// @param epsilon   as the kind has it
+/// @param x         input      (L, H)
+/// @param y         output     (L, H)     may be x
+/// @throws          ShapeError if the sizes disagree
+template <Real T>
+void normalize(const Norm<T>& norm, NormKind kind, double epsilon, ConstSequence<T> x, Sequence<T> y) {
+  const auto added = static_cast<T>(epsilon);
+  switch (kind) {
+    case NormKind::layer:
+      return layer_norm<T>(norm, x, y, added);
+    case NormKind::batch:
+      return batch_norm<T>(norm, x, y, added);
+    case NormKind::rms:
+      return rms_norm<T>(norm, x, y, added);
+    case NormKind::scalar:
+      return scalar_norm<T>(norm, x, y, added);
+    case NormKind::none:
+      break;
+  }
+  ssm::detail::require_same_shape<T>(x, y, x.features());
+  if (x.data() == y.data()) return;
+  for (Index k = 0; k < x.length(); ++k) std::copy_n(x.row(k).data(), x.features(), y.row(k).data());
+}
+/// @param norm       its arrays
+/// @param kind       which it is
+/// @param epsilon    as the kind has it
+/// @param x          input                     (L, H)
+/// @param dy         cotangent of the output   (L, H)
+/// @param dx         += cotangent of x         (L, H)
+/// @param gradient   += cotangents of weight and bias
+/// @throws           ShapeError if the sizes disagree
+template <Real T>
+void normalize_vjp(const Norm<T>& norm, NormKind kind, double epsilon, ConstSequence<T> x, ConstSequence<T> dy,
+                   Sequence<T> dx, Norm<T>& gradient) {
+  const auto added = static_cast<T>(epsilon);
+  switch (kind) {
+    case NormKind::layer:
+      return layer_norm_vjp<T>(norm, x, dy, dx, gradient, added);
+    case NormKind::batch:
+      return batch_norm_vjp<T>(norm, x, dy, dx, gradient, added);
+    case NormKind::rms:
+      return rms_norm_vjp<T>(norm, x, dy, dx, gradient, added);
+    case NormKind::scalar:
+      return scalar_norm_vjp<T>(norm, x, dy, dx, gradient, added);
+    case NormKind::none:
+      break;
+  }
+  for (Index k = 0; k < x.length(); ++k)
+    for (Index h = 0; h < x.features(); ++h) dx(k, h) += dy(k, h);
 }
 
 /// A linear map that does what batch norm in evaluation and then `map` did: for inference.

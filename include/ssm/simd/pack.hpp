@@ -82,6 +82,10 @@ class Pack {
   friend Pack max(Pack a, Pack b) noexcept { return Pack(xsimd::max(a.batch_, b.batch_)); }
   /// e^a
   friend Pack exp(Pack a) noexcept { return Pack(xsimd::exp(a.batch_)); }
+  /// square root of a
+  friend Pack sqrt(Pack a) noexcept { return Pack(xsimd::sqrt(a.batch_)); }
+  /// log(1 + a)
+  friend Pack log1p(Pack a) noexcept { return Pack(xsimd::log1p(a.batch_)); }
   /// tanh a
   friend Pack tanh(Pack a) noexcept { return Pack(xsimd::tanh(a.batch_)); }
   /// erf a
@@ -157,6 +161,10 @@ class Pack<T, scalar> {
   friend Pack max(Pack a, Pack b) noexcept { return Pack(std::max(a.value_, b.value_)); }
   /// e^a
   friend Pack exp(Pack a) noexcept { return Pack(std::exp(a.value_)); }
+  /// square root of a
+  friend Pack sqrt(Pack a) noexcept { return Pack(std::sqrt(a.value_)); }
+  /// log(1 + a)
+  friend Pack log1p(Pack a) noexcept { return Pack(std::log1p(a.value_)); }
   /// tanh a
   friend Pack tanh(Pack a) noexcept { return Pack(std::tanh(a.value_)); }
   /// erf a

@@ -92,7 +92,7 @@ struct LossResult {
 ///
 ///     train::Trainer<Layer> trainer(model, options, threads);
 ///     trainer.run(examples, sample, loss, {.on_step = .., .evaluate = .., .should_stop = ..});
-template <TrainableSSMLayer Layer>
+template <TrainableLayer Layer>
 class Trainer {
  public:
   /// Scalar type of inputs and outputs.
