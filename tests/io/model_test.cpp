@@ -181,7 +181,7 @@ TEST_CASE("sizes that the file does not bear out are refused before anything is 
   CHECK_THAT(with("features", "1e18"), ContainsSubstring("metadata 'features': expected a whole number"));
   CHECK_THAT(with("features", "1000000000000"), ContainsSubstring("encoder/W: expected shape (1000000000000, 2)"));
   CHECK_THAT(with("outputs", "1000000000000"), ContainsSubstring("decoder/W: expected shape"));
-  CHECK_THAT(with("inputs", "10000000000"), ContainsSubstring("encoder/W: expected shape"));
+  CHECK_THAT(with("inputs", "10000000000"), ContainsSubstring("self_test/input: expected shape"));
   CHECK_THAT(with("symbols", "10000000000"), ContainsSubstring("symbols: expected 0"));
   CHECK_THAT(with("layers", "1000000000"), ContainsSubstring("layers: expected at most 4096"));
   CHECK_THAT(with("blocks", "3"), ContainsSubstring("metadata 'block2/norm': expected in the file"));
@@ -193,6 +193,13 @@ TEST_CASE("sizes that the file does not bear out are refused before anything is 
   CHECK_THAT(with("block0/bias", "2"), ContainsSubstring("metadata 'block0/bias': expected 0 or 1, got '2'"));
   CHECK_THAT(with("block0/width", "1000000000000"), ContainsSubstring("block0/mix/W: expected shape"));
   CHECK_THAT(with("dropout", "2"), ContainsSubstring("dropout"));
+  CHECK_THAT(with("block0/channels", "1000000000000"), ContainsSubstring("channels: expected at most 4096"));
+  CHECK_THAT(refusal_after([](auto& file) {  // no array would be as large as these features
+               for (const auto& [key, value] : {std::pair("encoder", "none"), {"decoder", "0"}, {"blocks", "0"}})
+                 file.metadata[key] = value;
+               for (const char* key : {"inputs", "features", "outputs"}) file.metadata[key] = "1000000000000";
+             }),
+             ContainsSubstring("self_test/input: expected shape (64, 1000000000000)"));
   CHECK_THAT(with("rate", "0"), ContainsSubstring("rate: expected a positive finite number"));
   CHECK_THAT(with("block0/ssm/states", "1000000"), ContainsSubstring("expected"));
 }

@@ -321,6 +321,11 @@ nn::StackParameters<Layer> sized(const File& file, Make make) {
   if (blocks < 0 || blocks > 8192)
     throw FormatError(ssm::detail::message("blocks: expected within 0..8192, got ", blocks));
   // what is made is as large as the file says: it must be in the file before anything is made
+  const auto trial = file.tensors.find("self_test/input");
+  if (trial == file.tensors.end()) throw FormatError("self_test/input: expected in the file, is not there");
+  if (trial->second.shape != std::vector<Index>{trial_steps, shape.inputs})
+    throw FormatError("self_test/input: expected shape " + text({trial_steps, shape.inputs}) + ", got " +
+                      text(trial->second.shape));
   if (shape.has_symbols()) {
     require_tensor(file, "encoder/W", {shape.symbols, H});
     weights.encoder.W = Array<T>(shape.symbols, H);
@@ -342,6 +347,8 @@ nn::StackParameters<Layer> sized(const File& file, Make make) {
                         [&](const std::string& key, auto& value) { take_value(file, folder + key, value); });
       kind = need(file, folder + "layer");
     }
+    if (block.shape.channels > 4096)
+      throw FormatError(ssm::detail::message(folder, "channels: expected at most 4096, got ", block.shape.channels));
     block.shape.layer = kind != "none";
     if (block.shape.layer) {
       block.ssm = make(kind);
