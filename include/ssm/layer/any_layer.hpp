@@ -463,7 +463,7 @@ class AnyLayer {
   using State = detail::Erased;
   /// Derivatives by the layer's discrete numbers: see TrainableLayer.
   using Cotangent = detail::Erased;
-  /// What a forward run leaves for its backward run.
+  /// Checkpoints that a forward run leaves for its backward run.
   using Checkpoints = detail::Erased;
   /// Scratch memory of a backward run, of one kind of layer at a time.
   using Workspace = detail::Erased;

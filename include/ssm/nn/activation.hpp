@@ -36,21 +36,6 @@ struct Identity {
   }
 };
 
-/// log(1 + e^x)
-struct Softplus {
-  /// f(x)
-  template <class Pack>
-  static Pack value(Pack x) noexcept {
-    const Pack zero = detail::constant<Pack>(0), size = max(x, zero - x);
-    return max(x, zero) + log1p(exp(zero - size));
-  }
-  /// f'(x) = 1 / (1 + e^-x)
-  template <class Pack>
-  static Pack slope(Pack x) noexcept {
-    return detail::constant<Pack>(1) / (detail::constant<Pack>(1) + exp(detail::constant<Pack>(0) - x));
-  }
-};
-
 /// 1 / (1 + e^-x)
 struct Sigmoid {
   /// f(x)
@@ -63,6 +48,21 @@ struct Sigmoid {
   static Pack slope(Pack x) noexcept {
     const Pack s = value(x);
     return s * (detail::constant<Pack>(1) - s);
+  }
+};
+
+/// log(1 + e^x)
+struct Softplus {
+  /// f(x)
+  template <class Pack>
+  static Pack value(Pack x) noexcept {
+    const Pack zero = detail::constant<Pack>(0), size = max(x, zero - x);
+    return max(x, zero) + log1p(exp(zero - size));
+  }
+  /// f'(x) = 1 / (1 + e^-x)
+  template <class Pack>
+  static Pack slope(Pack x) noexcept {
+    return Sigmoid::value(x);
   }
 };
 

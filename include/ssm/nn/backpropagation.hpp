@@ -154,10 +154,6 @@ class Backpropagation {
   }
   std::size_t blocks() const { return network_->sizes.size(); }
   const BlockParameters<Layer>& block(std::size_t i) const { return weights_->blocks[i]; }
-  static bool before(const BlockShape& shape) {
-    return shape.norm != NormKind::none && shape.place == NormPlace::before;
-  }
-  static bool after(const BlockShape& shape) { return shape.norm != NormKind::none && shape.place == NormPlace::after; }
 
   /// work(i, part) for the examples of a batch.
   template <class Work>
@@ -185,19 +181,19 @@ class Backpropagation {
     const auto inner = [i](Sample& sample) { return sample.inner(i); };
     const auto next = [i](Sample& sample) { return sample.x(i + 1); };
     auto& norm = weights_->blocks[i].norm;
-    if (before(shape)) batch = normalize(norm, shape.norm, shape.epsilon, shape.momentum, x, inner);
+    if (shape.normalizes_before()) batch = normalize(norm, shape.norm, shape.epsilon, shape.momentum, x, inner);
     for_each([&](Sample& sample, Part& part) {
-      body(i, sample, part, before(shape) ? sample.inner(i) : sample.x(i),
-           after(shape) ? sample.inner(i) : sample.x(i + 1));
+      body(i, sample, part, shape.normalizes_before() ? sample.inner(i) : sample.x(i),
+           shape.normalizes_after() ? sample.inner(i) : sample.x(i + 1));
     });
-    if (after(shape)) batch = normalize(norm, shape.norm, shape.epsilon, shape.momentum, inner, next);
+    if (shape.normalizes_after()) batch = normalize(norm, shape.norm, shape.epsilon, shape.momentum, inner, next);
     return batch;
   }
   void backward_block(std::size_t i, const std::optional<BatchSums>& batch, Weights& gradient) {
     const BlockShape& shape = block(i).shape;
     const auto& norm = block(i).norm;
     const auto of_norm = [i](Weights& all) -> Norm<T>& { return all.blocks[i].norm; };
-    if (before(shape)) {
+    if (shape.normalizes_before()) {
       for_each([&](Sample& sample, Part& part) {
         sample.clear_inner();
         body_vjp(i, sample, part, sample.inner(i), sample.dinner());
@@ -211,7 +207,7 @@ class Backpropagation {
           [](Sample& s) { return s.dinner(); }, [](Sample& s) { return s.dx(); });
       return;
     }
-    if (after(shape)) {
+    if (shape.normalizes_after()) {
       for_each([](Sample& sample, Part&) { sample.clear_inner(); });
       normalize_vjp(
           norm, shape.norm, shape.epsilon, batch, gradient, of_norm, [i](Sample& s) { return s.inner(i); },
@@ -302,7 +298,7 @@ class Backpropagation {
     const BlockSizes& size = network_->sizes[i];
     const Index L = n.length(), H = n.features();
     Scratch& scratch = part.scratch;
-    const bool plain_glu = shape.mixing == Mixing::glu && shape.gate_function() == Activation::sigmoid;
+    const bool plain_glu = shape.has_plain_glu();
     const detail::BlockRows<T> rows{scratch.room(detail::Use::repeated, L, shape.channels > 1 ? size.inputs : 0),
                                     sample.y(i),
                                     scratch.room(detail::Use::active, L, size.active),

@@ -99,7 +99,7 @@ void copy_rows(ConstSequence<T> from, Sequence<T> to) {
   for (Index k = 0; k < to.length(); ++k) std::copy_n(from.row(k).data(), to.features(), to.row(k).data());
 }
 
-/// What a block computes within it, rows of a sequence or of one step.
+/// Intermediate values of a block, rows of a sequence or of one step.
 template <Real T>
 struct BlockRows {
   Sequence<T> repeated;  ///< n, side by side      (L, inputs)      used where there are several channels
@@ -130,7 +130,7 @@ void mixing(const BlockShape& shape, const BlockRows<T>& rows, Sequence<T> m) {
     case Mixing::linear:
       return apply<T>(f, rows.wide, m);
     case Mixing::glu:
-      if (f == Activation::sigmoid) return glu<T>(rows.wide, m);
+      if (shape.has_plain_glu()) return glu<T>(rows.wide, m);
       return times_gate(rows.wide.columns(0, m.features()));
     case Mixing::half_glu1:
       return times_gate(rows.active);
@@ -250,7 +250,7 @@ void block_body_vjp(const BlockParameters<Layer>& block, ConstSequence<T> n, Con
   else
     apply<T>(shape.activation, y, g, g_slope);
   mask(0, g);
-  const bool plain_glu = shape.mixing == Mixing::glu && shape.gate_function() == Activation::sigmoid;
+  const bool plain_glu = shape.has_plain_glu();
   const bool gated = shape.mixing != Mixing::none && !plain_glu;
   const Sequence<T> f = scratch.room(Use::gate, L, gated ? sizes.mixed : 0),
                     f_slope = scratch.room(Use::gate_slope, L, gated ? sizes.mixed : 0);

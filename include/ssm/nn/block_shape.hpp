@@ -12,7 +12,7 @@ enum class NormPlace {
   after    ///< after the sum with the residual
 };
 
-/// What a block adds to its result.
+/// The part of its input that a block adds to its result.
 enum class Residual {
   input,   ///< what came in
   normed,  ///< what came in, normalized (s5-pytorch)
@@ -37,7 +37,7 @@ enum class Mixing {
 ///     z = P m + p                   where there is a projection; else m
 ///     x + z, n + z or z             see Residual; then the norm, where it stands after
 ///
-/// What is published is one or two of these: S4's and S4D's block is the default; S5's has tanh-GELU and a mixing of
+/// Every published block is one or two of these: S4's and S4D's block is the default; S5's has tanh-GELU and a mixing of
 /// its own; s5-pytorch's is one of residual `normed` without mixing and a feed-forward one.
 struct BlockShape {
   NormKind norm = NormKind::layer;           ///< kind of the normalization
@@ -57,6 +57,12 @@ struct BlockShape {
   Activation gate_function() const {
     return gate.value_or(mixing == Mixing::linear ? Activation::identity : Activation::sigmoid);
   }
+  /// Whether the mixing is the gated linear unit with the logistic function.
+  bool has_plain_glu() const { return mixing == Mixing::glu && gate_function() == Activation::sigmoid; }
+  /// Whether the input is normalized before the layer.
+  bool normalizes_before() const noexcept { return norm != NormKind::none && place == NormPlace::before; }
+  /// Whether the sum with the residual is normalized.
+  bool normalizes_after() const noexcept { return norm != NormKind::none && place == NormPlace::after; }
   /// Compares by value.
   friend bool operator==(const BlockShape&, const BlockShape&) = default;
 };

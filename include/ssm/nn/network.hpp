@@ -132,11 +132,8 @@ struct Network {
   /// Whether a block's layer can run in the memory of its normalized input.
   bool in_place(std::size_t i) const {
     const BlockShape& shape = weights.blocks[i].shape;
-    return norm_before(shape) && shape.residual != Residual::normed && shape.channels == 1 &&
+    return shape.normalizes_before() && shape.residual != Residual::normed && shape.channels == 1 &&
            sizes[i].outputs == sizes[i].features && (which[i] == no_layer || runs_in_place(layers[which[i]]));
-  }
-  static bool norm_before(const BlockShape& shape) {
-    return shape.norm != NormKind::none && shape.place == NormPlace::before;
   }
   static bool needs_active(const BlockShape& shape) {
     return shape.activation == Activation::glu || shape.mixing == Mixing::half_glu2;
@@ -149,7 +146,7 @@ struct Network {
     const BlockSizes& size = sizes[i];
     const Index L = x.length(), H = x.features();
     const Sequence<T> normed = memory.rows(0, L, H);
-    const bool before = norm_before(shape);
+    const bool before = shape.normalizes_before();
     if (before) normalize<T>(block.norm, shape.norm, shape.epsilon, x, normed);
     const ConstSequence<T> n = before ? normed : x;
     const Sequence<T> y = in_place(i) ? normed : memory.rows(1, L, size.outputs);
@@ -177,7 +174,7 @@ struct Network {
         std::copy_n(part, L * H, sum);
         break;
     }
-    if (shape.norm != NormKind::none && !before) normalize<T>(block.norm, shape.norm, shape.epsilon, x, x);
+    if (shape.normalizes_after()) normalize<T>(block.norm, shape.norm, shape.epsilon, x, x);
   }
 };
 

@@ -134,7 +134,7 @@ class Stack {
     ssm::detail::require_size("rows of the answer", rows, answer.length());
     ssm::detail::require_size("numbers of an answer", shape().outputs, answer.features());
   }
-  /// What comes out of the last block and the norm after it.
+  /// Returns the output of the last block and of the norm after it.
   std::vector<Scalar> features(ConstSequence<Scalar> u, std::span<const Scalar> intervals) const {
     const Index L = u.length(), H = shape().features;
     std::vector<Scalar> x(at(L * H));

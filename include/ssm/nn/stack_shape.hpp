@@ -6,7 +6,7 @@
 
 namespace ssm::nn {
 
-/// What makes features of the input.
+/// The map from the input to features.
 enum class Encoder {
   linear,     ///< W u + b
   none,       ///< the input itself: it has H numbers

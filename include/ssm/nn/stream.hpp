@@ -23,7 +23,7 @@ struct KeptBuffers<Layer> {
 
 }  // namespace detail
 
-/// What a stream's answer is made from, where its model was trained on the mean over a sequence. @{
+/// The steps that a stream's answer is made from, where its model was trained on the mean over a sequence. @{
 
 /// All steps since the beginning, as the model has it: after an hour a new sound hardly moves the mean.
 struct SinceBeginning {};
