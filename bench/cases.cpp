@@ -149,7 +149,7 @@ Built gradients(const Shape& s, const Stored& stored) {
           du.get()};
 }
 /// One AdamW step of a deep classifier, as the peer has it.
-Built training(const Shape& s, ssm::Executor& threads) {
+Built training(const Shape& s, ssm::Executor& threads, const ssm::nn::BlockShape& block = {}) {
   using Layer = ssm::S4D<float>;
   struct Work {
     ssm::Random random{1};
@@ -157,14 +157,14 @@ Built training(const Shape& s, ssm::Executor& threads) {
     ssm::optim::AdamW<float> optimizer;
     ssm::nn::Backpropagation<Layer> backpropagate;
     Rows u;
-    Work(const Shape& shape, ssm::Executor& executor)
-        : model(ssm::diagonal::Linear{}, {.features = shape["H"], .states = shape["N"], .layers = 4, .outputs = 10},
-                random),
+    Work(const Shape& shape, ssm::Executor& executor, const ssm::nn::BlockShape& of_block)
+        : model(ssm::diagonal::Linear{},
+                {.features = shape["H"], .states = shape["N"], .layers = 4, .outputs = 10, .block = of_block}, random),
           optimizer(model.parameters(), {.learning_rate = 1e-3}),
           backpropagate(executor),
           u(noise(shape["B"] * shape["L"], 1)) {}
   };
-  const auto work = std::make_shared<Work>(s, threads);
+  const auto work = std::make_shared<Work>(s, threads, block);
   return {[=, B = s["B"], L = s["L"]] {
     std::vector<ssm::nn::Example<float>> examples;
     for (Index b = 0; b < B; ++b) examples.push_back({ssm::ConstSequence<float>(work->u.data() + b * L, L, 1)});
@@ -178,6 +178,31 @@ Built training(const Shape& s, ssm::Executor& threads) {
     benchmark::DoNotOptimize(loss);
     work->optimizer.step(ssm::parameters_of(gradient));
     work->model.refresh();
+  }};
+}
+/// Blocks of 64 steps through a deep model with an answer a step: by a stream, or each as a sequence of its own.
+Built blocks(const Shape& s, bool stream) {
+  using Model = ssm::nn::Stack<ssm::S4D<float>>;
+  ssm::Random random(1);
+  const ssm::nn::StackShape shape{.inputs = s["H"],
+                                  .features = s["H"],
+                                  .states = s["N"],
+                                  .layers = 4,
+                                  .outputs = s["H"],
+                                  .pool = ssm::nn::Pool::none};
+  const auto model = std::make_shared<const Model>(ssm::diagonal::Linear{}, shape, random);
+  const auto run = std::make_shared<Model::Stream>(model->stream());
+  run->prepare(64);
+  const auto x = std::make_shared<Signals>(1, s.get("L", 1024), s["H"]);
+  return {[=] {
+    for (Index k = 0; k + 64 <= x->L; k += 64) {
+      const auto u = x->in()[0].block(k, 64);
+      const auto y = x->out()[0].block(k, 64);
+      if (stream)
+        run->process(u, y);
+      else
+        model->forward(u, y);
+    }
   }};
 }
 /// A number of steps, one call each.
@@ -374,6 +399,14 @@ const std::map<std::string, Case> cases{
     {"train.s4d.ssm",
      {"one AdamW step of a deep classifier: 4 layers, layer norm, GELU, GLU, mean over time",
       [](const Shape& s, ssm::Executor& threads) { return training(s, threads); }}},
+    {"train.batch_norm.ssm",
+     {"the same with batch norm",
+      [](const Shape& s, ssm::Executor& threads) { return training(s, threads, {.norm = ssm::nn::NormKind::batch}); }}},
+    {"train.tanh_gelu.ssm",
+     {"the same with the tanh form of GELU",
+      [](const Shape& s, ssm::Executor& threads) {
+        return training(s, threads, {.activation = ssm::nn::Activation::tanh_gelu});
+      }}},
     {"s4d.ssm.mixed",
      {"parameters -> discretization -> recurrence -> y W, W (H, H): what stands against an attention layer",
       [](const Shape& s, ssm::Executor& threads) -> Built {
@@ -399,7 +432,7 @@ const std::map<std::string, Case> cases{
         return {[=, &threads] {
                   for (Index b = 0; b < x->B; ++b) {
                     auto state = layer->initial_state();
-                    layer->forward(x->in()[b], *intervals, x->out()[b], state,
+                    layer->forward(x->in()[b], ssm::InLayerSteps<float>{*intervals}, x->out()[b], state,
                                    ssm::algorithm::scan{.executor = threads});
                   }
                 },
@@ -422,6 +455,18 @@ const std::map<std::string, Case> cases{
     {"step.s4d.ssm",
      {"L calls of step (64 unless said)",
       [](const Shape& s, ssm::Executor&) { return steps<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"])); }}},
+    {"step.any.ssm",
+     {"the same of an S4D behind AnyLayer",
+      [](const Shape& s, ssm::Executor&) {
+        return steps<ssm::AnyLayer<float>>(
+            s, ssm::AnyParameters<float>::of<ssm::S4D<float>>(diagonal_parameters(s["H"], s["N"])));
+      }}},
+    {"stack.ssm.process",
+     {"blocks of 64 steps through a stream of a deep S4D, 4 layers",
+      [](const Shape& s, ssm::Executor&) { return blocks(s, true); }}},
+    {"stack.ssm.forward",
+     {"the same blocks, each as a sequence from rest",
+      [](const Shape& s, ssm::Executor&) { return blocks(s, false); }}},
     {"step.s4.ssm",
      {"L calls of step (64 unless said)",
       [](const Shape& s, ssm::Executor&) { return steps<ssm::S4<float>>(s, parameters(s["H"], s["N"])); }}},

@@ -9,6 +9,7 @@
 //     generate_mnist --data FOLDER            also completes half images of the test set, and gives bits per pixel
 //     generate_mnist --data FOLDER --train    trains a model
 #include "support/attention.hpp"
+#include "support/block_options.hpp"
 #include "support/mnist.hpp"
 #include "support/s4d_model.hpp"
 
@@ -268,6 +269,8 @@ int main(int count, char** arguments) {
       ->check(CLI::Range(64, 1 << 20))
       ->capture_default_str();
   for (auto* const size : example::add_shape(app, shape)) size->needs(train_option);
+  example::add_words(app, "--norm", shape.block.norm, "normalization of every block")->needs(train_option);
+  example::add_words(app, "--norm-place", shape.block.place, "where it stands")->needs(train_option);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     if (training) {

@@ -55,7 +55,7 @@ void compare(const std::filesystem::path& out, Index samples, Index states, std:
     whole = now;
   }
   auto state = layer.initial_state();
-  layer.forward(u, std::span<const float>(intervals), told, state);
+  layer.forward(u, InLayerSteps<float>{intervals}, told, state);
   const S5<float> even(parameters, {.rate = whole / static_cast<double>(samples)});  // the mean interval
   state = even.initial_state();
   even.forward(u, untold, state);

@@ -2,14 +2,14 @@
 //
 // The task on which a recurrence shows what it remembers (Le, Jaitly, Hinton 2015, arXiv:1504.00941). --permuted
 // shuffles the pixels, the same way for all images.
+#include "support/any_model.hpp"
 #include "support/mnist.hpp"
-#include "support/s4d_model.hpp"
 
 #include <iomanip>
 
 using namespace ssm;
-using Layer = S4D<float>;
-using Model = nn::Stack<Layer>;
+using Layer = AnyLayer<float>;
+using Model = example::AnyModel;
 
 namespace {
 
@@ -39,6 +39,7 @@ struct Task {
   std::vector<std::size_t> order;
   example::Mnist learnt, tested;
   nn::StackShape shape;
+  example::LayerChoice layer;
   Index shift;
   Executor& threads;
 
@@ -50,7 +51,7 @@ struct Task {
   }
   Model begun(std::uint64_t seed) const {
     Random random(seed);
-    return Model(hippo::LegS{}, shape, random);
+    return example::make_any_model(shape, layer, random);
   }
   std::optional<std::vector<train::Epoch>> train(Model& model, example::TrainingChoices choices,
                                                  const std::filesystem::path& out) const {
@@ -89,7 +90,10 @@ int main(int count, char** arguments) {
   app.add_option("--shift", shift, "training images are moved by up to so many pixels")
       ->check(CLI::Range(0, 4))
       ->capture_default_str();
-  for (auto* const size : example::add_shape(app, shape)) size->excludes(evaluate_option)->excludes(from_option);
+  example::LayerChoice layer{.legs = true};
+  for (const auto& choice :
+       {example::add_shape(app, shape), example::add_block(app, shape), example::add_layer(app, layer)})
+    for (auto* const each : choice) each->excludes(evaluate_option)->excludes(from_option);
   example::add_training(app, choices);
   return example::run(app, count, arguments, [&] {
     ThreadPool threads(choices.threads);
@@ -97,6 +101,7 @@ int main(int count, char** arguments) {
               {},
               example::read_mnist(data, "t10k"),
               shape,
+              layer,
               shift,
               threads};
     const std::filesystem::path folder = evaluate ? SSM_EXAMPLE_MODELS : out;
@@ -104,7 +109,7 @@ int main(int count, char** arguments) {
                                                               : "sequential_mnist.safetensors")
                                          : std::filesystem::path(model_path);
     const std::string kind = permuted ? "handwritten digits, pixels permuted" : "handwritten digits, pixels in order";
-    const auto load = [&](const std::filesystem::path& file) { return example::load_model<Model>(file, kind); };
+    const auto load = [&](const std::filesystem::path& file) { return example::load_any_model(file, kind); };
     if (evaluate) {
       const Model model = load(path);
       std::cout << "accuracy: " << std::fixed << std::setprecision(4) << task.accuracy(model) << '\n';

@@ -11,6 +11,7 @@
 //                                                -
 //     spoken_digits --evaluate FOLDER            accuracy and confusions; --decimate 2 reads it at 4 kHz
 //     spoken_digits --train FOLDER               the Free Spoken Digit Dataset: {digit}_{speaker}_{index}.wav
+#include "support/confusion.hpp"
 #include "support/hearing.hpp"
 #include "support/low_pass.hpp"
 #include "support/s4d_model.hpp"
@@ -155,21 +156,16 @@ void evaluate(const std::filesystem::path& folder, const std::filesystem::path& 
             << " Hz\naccuracy: " << std::fixed << std::setprecision(4) << right << '\n';
   if (step > 1) std::cout << "at the wrong rate, as if nothing had been left out: " << accuracy(false) << '\n';
   std::vector<std::vector<double>> columns(3);
-  std::vector<std::array<int, 10>> confusion(10);
+  example::Confusion confusion({"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"});
   for (std::size_t i = 0; i < all.size(); ++i)
-    ++confusion[static_cast<std::size_t>(all[i].digit)][static_cast<std::size_t>(heard[i])];
-  std::cout << "\nsaid \\ heard";
-  for (int d = 0; d < 10; ++d) std::cout << std::setw(5) << d;
-  for (std::size_t said = 0; said < 10; ++said) {
-    std::cout << '\n' << std::setw(12) << said;
+    confusion.add(static_cast<std::size_t>(all[i].digit), static_cast<std::size_t>(heard[i]));
+  confusion.print("said", "heard");
+  for (std::size_t said = 0; said < 10; ++said)
     for (std::size_t d = 0; d < 10; ++d) {
-      std::cout << std::setw(5) << confusion[said][d];
       columns[0].push_back(static_cast<double>(d));
       columns[1].push_back(static_cast<double>(said));
-      columns[2].push_back(confusion[said][d]);
+      columns[2].push_back(static_cast<double>(confusion.count(said, d)));
     }
-  }
-  std::cout << "\n\n";
   example::make_folder(out);
   example::write_file(out / "confusion.tsv", example::table({"heard", "said", "recordings"}, columns));
   example::draw(out, "confusion", "confusion");

@@ -22,5 +22,6 @@ set xlabel 'seconds'
 set ylabel 'angular velocity (1/s)'
 plot DATA using 1:2 title 'truth' with lines lw 2 lc rgb 'black', \
      DATA using 1:3 title 'told the intervals' with linespoints pt 7 ps 0.6 lc rgb '#4060c0', \
+     'missing.tsv' using 1:(0) title 'nothing seen' with points pt 2 ps 0.7 lc rgb '#808080', \
      DATA using 1:4 title 'told nothing' with linespoints pt 7 ps 0.6 lc rgb '#c04040'
 unset multiplot

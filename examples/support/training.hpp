@@ -39,6 +39,18 @@ inline void add_training(CLI::App& app, TrainingChoices& choices) {
       ->capture_default_str();
 }
 
+/// Adds options for a share of the examples that chooses the best model.
+inline void add_validation(CLI::App& app, TrainingChoices& choices) {
+  app.add_option("--validation", choices.options.validation,
+                 "share of what is learnt from that is kept aside and chooses the best epoch's model")
+      ->check(CLI::Range(0.0, 0.9))
+      ->capture_default_str();
+  app.add_option("--patience", choices.options.patience,
+                 "end after so many epochs without a better loss there; 0: never")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+}
+
 /// Adds options for the sizes of a model.
 /// @return   the options
 inline std::vector<CLI::Option*> add_shape(CLI::App& app, ssm::nn::StackShape& shape) {
@@ -54,11 +66,11 @@ inline std::vector<CLI::Option*> add_shape(CLI::App& app, ssm::nn::StackShape& s
 
 /// Reads a model of this task; `metadata` becomes what its file says besides.
 /// @throws std::runtime_error that names the file if it is of another task; io::FormatError if it is no model
-template <class Model>
+template <class Model, class... Kinds>
 Model load_model(const std::filesystem::path& path, const std::string& task, ssm::Sampling sampling = {},
                  std::map<std::string, std::string>* metadata = nullptr) {
   std::map<std::string, std::string> said;
-  auto model = ssm::io::load<Model>(path, sampling, &said);
+  auto model = ssm::io::load<Model, Kinds...>(path, sampling, &said);
   if (said["task"] != task)
     throw std::runtime_error(path.string() + ": expected a model of " + task + ", got one of " +
                              (said["task"].empty() ? "something else, it does not say of what" : said["task"]));
@@ -172,6 +184,11 @@ std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model
   }
   std::signal(SIGINT, SIG_DFL);
   draw_curve(folder, trainer.curve(), measure);
+  if (done && trainer.best_epoch() > 0) {
+    trainer.use_best();
+    std::cout << (trainer.ended_early() ? "Ended early. " : "") << "The model is that of epoch " << trainer.best_epoch()
+              << ", the best on what was kept aside.\n";
+  }
   if (done) return trainer.curve();
   std::cout << "Stopped after step " << trainer.steps() << ", saved. The same command goes on from there.\n";
   return {};

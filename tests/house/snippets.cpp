@@ -30,7 +30,7 @@ ssm::LSSL<double> oracle(ssm::dense(parameters));               // the same syst
 }
 
 void run_layers(const ssm::S4D<float>& layer, const ssm::S5<float>& s5, ssm::ConstSequence<float> u, ssm::Sequence<float> y,
-                std::span<const float> u_k, std::span<float> y_k, std::span<const float> intervals,
+                std::span<const float> u_k, std::span<float> y_k, std::span<const float> gaps,
                 std::span<std::byte> bytes, ssm::ThreadPool& threads) {
   const auto &forward_layer = layer, &backward_layer = layer;
   {
@@ -44,7 +44,7 @@ ssm::Bidirectional(forward_layer, backward_layer).forward(u, y);  // whole seque
   }
   auto state = s5.initial_state();
 s5.forward(u, y, state, ssm::algorithm::scan{.executor = threads}); // the caller's threads: ssm::ThreadPool threads(2)
-s5.forward(u, intervals, y, state);                             // a time step of its own for every sample
+s5.forward(u, ssm::InSeconds<float>{gaps, {0.01}}, y, state);   // a time step of its own for every sample
 }
 
 void own_system(const ssm::Matrix<double>& A, const ssm::Matrix<double>& B, const ssm::Matrix<double>& C,

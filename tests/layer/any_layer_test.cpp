@@ -122,7 +122,7 @@ TEST_CASE("any layer refuses what its kind cannot do", "[layer]") {
   laws::Rows<float> y(3, 2);
   auto state = any.initial_state();
   const std::vector<float> intervals(3, 1.0F);
-  CHECK_THROWS_AS(any.forward(u, intervals, y, state), DomainError);
+  CHECK_THROWS_AS(any.forward(u, InLayerSteps<float>{intervals}, y, state), DomainError);
   CHECK_THROWS_AS(AnyF(AnyParameters<float>()), DomainError);
   auto gradient = AnyParameters<float>::of<S4D<float>>(both.forward);
   CHECK_THROWS_WITH(any.parameters_vjp(any.cotangent(), gradient),

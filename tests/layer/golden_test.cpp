@@ -144,14 +144,14 @@ TEMPLATE_TEST_CASE("S5 is the reference's, with intervals of its own too", "[lay
       const auto whole = [&]<class U>(const S5<U>& of, const laws::Rows<U>& u, auto& state) {
         const std::vector<U> intervals(rounded.begin(), rounded.end());
         laws::Rows<U> y(u.rows(), u.cols());
-        of.forward(u, std::span<const U>(intervals), y, state);
+        of.forward(u, InLayerSteps<U>{intervals}, y, state);
         return y;
       };
       const auto stepped = [&]<class U>(const S5<U>& of, const laws::Rows<U>& u, auto& state) {
         laws::Rows<U> y(u.rows(), u.cols());
         const auto H = static_cast<std::size_t>(u.cols());
         for (Index k = 0; k < u.rows(); ++k)
-          of.step(std::span<const U>(u.row(k).data(), H), double(rounded[std::size_t(k)]),
+          of.step(std::span<const U>(u.row(k).data(), H), LayerSteps{double(rounded[std::size_t(k)])},
                   std::span<U>(y.row(k).data(), H), state);
         return y;
       };

@@ -111,7 +111,7 @@ TEMPLATE_TEST_CASE("S5's gradients are the reference's", "[layer][gradient][gold
           file, layer,
           [&](const auto&, const auto& u, const auto& before, const auto& dy, auto& dstate, auto& du, auto& gradient) {
             auto cotangent = layer.cotangent();
-            layer.forward_vjp(u, intervals, before, dy, dstate, du, dintervals, cotangent);
+            layer.forward_vjp(u, InLayerSteps<TestType>{intervals}, before, dy, dstate, du, dintervals, cotangent);
             layer.parameters_vjp(cotangent, gradient);
           });
       CHECK(support::relative_error(dintervals, file["dinterval"].values) <=

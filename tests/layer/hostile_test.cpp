@@ -123,7 +123,8 @@ TEST_CASE("numbers that overflow between what is stored and what is used are ref
   auto state = layer.initial_state();
   const auto rest = state;
   laws::Rows<double> u = laws::Rows<double>::Ones(2, layer.features()), y = u;
-  CHECK_THROWS_WITH(layer.forward(u, std::vector<double>{1, 1e308}, y, state), ContainsSubstring("interval of step 1"));
+  const std::vector<double> huge{1, 1e308};
+  CHECK_THROWS_WITH(layer.forward(u, InLayerSteps<double>{huge}, y, state), ContainsSubstring("interval of step 1"));
   CHECK(state == rest);
   auto dense = hostile::dense_of_size<double>(1.0);
   dense.A(0, 0, 0) = 1e308;

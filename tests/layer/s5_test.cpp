@@ -27,7 +27,7 @@ template <class T>
 laws::Rows<T> run_uneven(const S5<T>& layer, const laws::Rows<T>& u, const std::vector<T>& intervals,
                          typename S5<T>::State& state, algorithm::scan how = {}) {
   laws::Rows<T> y(u.rows(), u.cols());
-  layer.forward(u, std::span<const T>(intervals), y, state, how);
+  layer.forward(u, InLayerSteps<T>{intervals}, y, state, how);
   return y;
 }
 
@@ -114,7 +114,7 @@ TEST_CASE("uneven steps make nothing of the size of the sequence times the state
   const auto intervals = uneven<float>(L);
   auto state = layer.initial_state();
   const support::AllocationCounter counter;
-  layer.forward(u, std::span<const float>(intervals), y, state);
+  layer.forward(u, InLayerSteps<float>{intervals}, y, state);
   CHECK(counter.peak_bytes() < 2'000'000);
   CHECK(counter.peak_bytes() > 10'000);
 }

@@ -1,15 +1,14 @@
 // Deep models of layers of several kinds, and of two directions: gradients, answers, streams.
 #include "layer/laws.hpp"
+#include "nn/gradients.hpp"
 #include "ssm/layer/any_layer.hpp"
 #include "ssm/layer/bidirectional.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
-#include "ssm/nn/backpropagation.hpp"
 #include "ssm/nn/loss.hpp"
 #include "support/golden.hpp"
-#include "support/limit.hpp"
 
 using namespace ssm;
 
@@ -39,39 +38,6 @@ double loss(Index i, ConstSequence<double> answer, Sequence<double> danswer) {
   return nn::cross_entropy<double>(answer.row(0), i % 3, danswer.row(0));
 }
 
-/// Every array's gradient against the limit of differences.
-template <class Layer>
-void check_gradient(nn::Stack<Layer> model, std::span<const nn::Example<double>> examples) {
-  nn::Backpropagation<Layer> backpropagate(this_thread());
-  const auto total = [&](auto& gradient) {
-    model.refresh();
-    Random same(3);
-    return backpropagate(model, examples, same, loss, gradient);
-  };
-  auto gradient = zero(model.weights()), nobody = gradient;
-  total(gradient);
-  const auto found = parameters_of(gradient);
-  auto parameters = model.parameters();
-  for (std::size_t p = 0; p < parameters.size(); ++p) {
-    if (parameters[p].role == Role::statistic) continue;
-    INFO(parameters[p].name);
-    double peak = 0, worst = 0;
-    for (const double each : found[p].values) peak = std::max(peak, std::abs(each));
-    for (std::size_t i = 0; i < parameters[p].values.size(); i += 1 + parameters[p].values.size() / 3) {
-      double& number = parameters[p].values[i];
-      const double kept = number;
-      const auto at = [&](double moved) {
-        number = kept + moved;
-        const double value = total(nobody);
-        number = kept;
-        return value;
-      };
-      worst = std::max(worst, std::abs(support::limit_of_differences(at, 1e-3) - found[p].values[i]));
-    }
-    CHECK(worst <= 1e-8 * (peak + 1));
-  }
-}
-
 const nn::StackShape two_inputs{.inputs = 2, .features = 4, .outputs = 3};
 
 }  // namespace
@@ -80,7 +46,7 @@ TEST_CASE("gradients through every kind of layer are the limits of differences",
   Random random(1);
   const auto u = laws::noise<double>(15, 2), v = laws::noise<double>(9, 2);
   const std::vector<nn::Example<double>> examples{{u}, {v}};
-  check_gradient(nn::Stack<Any>(mixed(two_inputs, true, random)), examples);
+  support::check_gradient(nn::Stack<Any>(mixed(two_inputs, true, random)), examples, loss);
 }
 
 TEST_CASE("gradients of two sequences that are compared, of any lengths", "[nn][gradient]") {
@@ -92,7 +58,7 @@ TEST_CASE("gradients of two sequences that are compared, of any lengths", "[nn][
   shape.block.norm = nn::NormKind::batch;
   const auto u = laws::noise<double>(11, 2), v = laws::noise<double>(7, 2);
   const std::vector<nn::Example<double>> examples{{u, {}, v}, {v, {}, u}, {v, {}, v}};
-  check_gradient(nn::Stack<S4D<double>>(diagonal::Linear{}, shape, random), examples);
+  support::check_gradient(nn::Stack<S4D<double>>(diagonal::Linear{}, shape, random), examples, loss);
 }
 
 TEST_CASE("a stream of several kinds of layers answers as the whole sequence, in steps and blocks", "[nn]") {
@@ -131,8 +97,8 @@ TEST_CASE("a stream refuses a model of two directions, and states of another", "
   const nn::Stack<S4D<double>> other(diagonal::Linear{},
                                      {.inputs = 2, .features = 4, .states = 4, .layers = 4, .outputs = 3}, random);
   CHECK_THROWS_AS(stream.prepare(0), DomainError);
-  CHECK_THROWS_AS(stream.prepare(4, nn::Window{0}), DomainError);
-  CHECK_THROWS_AS(stream.prepare(4, nn::Leak{0}), DomainError);
+  CHECK_THROWS_AS(stream.prepare(4, {.pool = nn::Window{0}}), DomainError);
+  CHECK_THROWS_AS(stream.prepare(4, {.pool = nn::Leak{0}}), DomainError);
   std::vector<std::byte> bytes(static_cast<std::size_t>(byte_size(stream.state())));
   save(stream.state(), bytes);
   auto own = other.stream();
@@ -176,7 +142,7 @@ TEST_CASE("a stream pools by a leak or over a window", "[nn]") {
   const ConstSequence<double> in(u);
   auto stream = model.stream();
   const auto check = [&](nn::StreamPool pool, auto weight) {
-    stream.prepare(1, pool);
+    stream.prepare(1, {.pool = pool});
     for (Index k = 0; k < 40; ++k) {
       const auto y = stream.step(in.row(k));
       for (Index h = 0; h < 3; ++h) {

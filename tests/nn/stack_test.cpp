@@ -1,14 +1,13 @@
 // A deep stack: whole sequences and streams answer alike; gradients are the limits of differences; threads do not
 // matter.
 #include "layer/laws.hpp"
+#include "nn/gradients.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
-#include "ssm/nn/backpropagation.hpp"
 #include "ssm/nn/loss.hpp"
 #include "support/allocation.hpp"
 #include "support/golden.hpp"
-#include "support/limit.hpp"
 
 using namespace ssm;
 
@@ -87,36 +86,7 @@ TEST_CASE("gradients of a stack are the limits of differences", "[nn][gradient]"
         sum += nn::cross_entropy<double>(answer.row(k), (i + k) % 3, danswer.row(k));
       return sum;
     };
-    nn::Backpropagation<Layer> backpropagate(this_thread());
-    const auto total = [&] {
-      model.refresh();
-      auto nobody = zero(model.weights());
-      Random same(3);
-      return backpropagate(model, examples, same, loss, nobody);
-    };
-    auto gradient = zero(model.weights());
-    Random same(3);
-    backpropagate(model, examples, same, loss, gradient);
-    const auto found = parameters_of(gradient);
-    auto parameters = model.parameters();
-    for (std::size_t p = 0; p < parameters.size(); ++p) {
-      if (parameters[p].role == Role::statistic) continue;
-      double peak = 0, worst = 0;
-      for (const double each : found[p].values) peak = std::max(peak, std::abs(each));
-      for (std::size_t i = 0; i < parameters[p].values.size(); i += 1 + parameters[p].values.size() / 5) {
-        double& number = parameters[p].values[i];
-        const double kept = number;
-        const auto at = [&](double moved) {
-          number = kept + moved;
-          const double value = total();
-          number = kept;
-          return value;
-        };
-        worst = std::max(worst, std::abs(support::limit_of_differences(at, 1e-3) - found[p].values[i]));
-      }
-      INFO(parameters[p].name);
-      CHECK(worst <= 1e-8 * (peak + 1));
-    }
+    support::check_gradient(std::move(model), examples, loss);
   }
 }
 
@@ -180,11 +150,12 @@ TEST_CASE("intervals reach the layers that take them, and are refused by others"
   const std::vector<float> u = noise<float>(6, random), intervals{1, 2, 0.5F, 1, 1, 3};
   std::vector<float> answer(2), other(2);
   const nn::Stack<S5<float>> uneven(hippo::LegS{}, shape, random);
-  uneven.forward({u.data(), 6, 1}, {answer.data(), 1, 2}, intervals);
+  uneven.forward({u.data(), 6, 1}, {answer.data(), 1, 2}, {.intervals = InLayerSteps<float>{intervals}});
   uneven.forward({u.data(), 6, 1}, {other.data(), 1, 2});
   CHECK(answer != other);
   const nn::Stack<S4D<float>> even(diagonal::Linear{}, shape, random);
-  CHECK_THROWS_AS(even.forward({u.data(), 6, 1}, {answer.data(), 1, 2}, intervals), DomainError);
+  CHECK_THROWS_AS(even.forward({u.data(), 6, 1}, {answer.data(), 1, 2}, {.intervals = InLayerSteps<float>{intervals}}),
+                  DomainError);
 }
 
 TEST_CASE("batch norm folds into a linear map before or after it", "[nn]") {

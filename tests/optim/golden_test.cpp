@@ -76,3 +76,25 @@ TEST_CASE("the plateau schedule is the reference's", "[optim][golden]") {
   for (std::size_t i = 0; i < file["lr"].values.size(); ++i)
     CHECK(std::abs(0.1 * schedule(file["metric"].values[i]) - file["lr"].values[i]) <= file.tolerance());
 }
+
+TEST_CASE("schedules of a training are functions of the moment", "[optim]") {
+  const auto at = [](const optim::Schedule& schedule, Index step, std::vector<double> validation = {}) {
+    return schedule.factor({step, 100, 10, validation});
+  };
+  for (Index k = 0; k < 100; ++k) {
+    CHECK(at(optim::cosine(1), k) == optim::warmup_cosine(k, 10, 100));
+    CHECK(at(optim::cosine(0, 0.2), k) == 0.2 + 0.8 * optim::warmup_cosine(k, 0, 100));
+    CHECK(at(optim::step_decay(2, 0.5), k) == std::pow(0.5, static_cast<double>(k / 20)));
+  }
+  CHECK(optim::warmup_cosine(100, 10, 100, 0.1) == 0.1);
+  // PyTorch's OneCycleLR(max_lr = 1, total_steps = 100): 0.04 first, 1 in step 29, 4e-6 last
+  CHECK(std::abs(at(optim::one_cycle(), 0) - 0.04) <= 1e-15);
+  CHECK(std::abs(at(optim::one_cycle(), 29) - 1) <= 1e-15);
+  CHECK(std::abs(at(optim::one_cycle(), 99) - 4e-6) <= 1e-15);
+  CHECK(std::abs(at(optim::one_cycle(), 10) - (1 + (0.04 - 1) / 2 * (1 + std::cos(std::numbers::pi * 10 / 29)))) <= 1e-15);
+  const auto plateau = optim::plateau(0.5, 1);
+  CHECK(at(plateau, 5) == 1);
+  CHECK(at(plateau, 5, {1, 0.9, 0.91}) == 1);
+  CHECK(at(plateau, 5, {1, 0.9, 0.91, 0.92}) == 0.5);
+  CHECK(at(plateau, 5, {1, 0.9, 0.91, 0.92, 0.5, 0.6, 0.7}) == 0.25);
+}

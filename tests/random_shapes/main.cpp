@@ -164,7 +164,7 @@ Trial trial(Random& random) {
       for (auto& interval : intervals) interval = static_cast<T>(random.uniform() < 0.1 ? 0 : random.uniform(0, 3));
       laws::Rows<T> y(u.rows(), H);
       auto state = layer.initial_state();
-      layer.forward(u, std::span<const T>(intervals), y, state);
+      layer.forward(u, InLayerSteps<T>{intervals}, y, state);
       const auto exact = support::s5_response(parameters, ZeroOrderHold{}, sampling.rate, u, intervals);
       return {what + ", uneven", laws::distance(y.template cast<double>(), exact) / allowed<T>};
     }

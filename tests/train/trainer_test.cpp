@@ -96,7 +96,9 @@ TEST_CASE("stopped and resumed after any step, it is as if it had been left alon
   auto model = fresh();
   auto other = options(true);
   other.learning_rate = 2e-2;
-  CHECK_THROWS_AS((train::Trainer<Layer>(model, other, this_thread()).resume()), io::FormatError);
+  CHECK_THROWS_WITH((train::Trainer<Layer>(model, other, this_thread()).resume()),
+                    support::ContainsSubstring("learning_rate: expected that of the training that the checkpoint is "
+                                               "of, '0.01"));
   std::filesystem::remove_all(folder);
 }
 
@@ -112,10 +114,9 @@ TEST_CASE("a stop that is asked for in the last step changes nothing", "[train]"
 TEST_CASE("a loss that is not finite stops it, with step and array", "[train]") {
   auto model = fresh();
   train::Trainer<Layer> trainer(model, options(false), this_thread());
-  Index steps = 0;
   const auto broken = [&](Index i, Random& random) {
     auto made = sample(i, random);
-    if (++steps > 12) made.u[3] = std::numeric_limits<float>::quiet_NaN();
+    if (trainer.steps() >= 2) made.u[3] = std::numeric_limits<float>::quiet_NaN();
     return made;
   };
   CHECK_THROWS_WITH(trainer.run(20, broken, loss_of), support::ContainsSubstring("step 3: example ") &&
@@ -144,7 +145,12 @@ TEST_CASE("settings that make no sense are refused before anything is touched", 
     CHECK_THAT(refusal([&](auto& all) { all.dynamics_learning_rate = bad; }),
                ContainsSubstring("dynamics_learning_rate: expected"));
     CHECK_THAT(refusal([&](auto& all) { all.weight_decay = bad; }), ContainsSubstring("weight_decay: expected"));
-    CHECK_THAT(refusal([&](auto& all) { all.warmup = bad; }), ContainsSubstring("warmup: expected"));
+    CHECK_THROWS_WITH(optim::cosine(bad), ContainsSubstring("warmup: expected"));
+    CHECK_THAT(refusal([&](auto& all) {
+                 all.groups = {{"*/log_dt", bad}};
+               }),
+               ContainsSubstring("group '*/log_dt': learning_rate: expected"));
+    CHECK_THAT(refusal([&](auto& all) { all.validation = bad; }), ContainsSubstring("validation: expected a share"));
     CHECK_THAT(refusal([&](auto& all) { all.ema_decay = bad; }),
                ContainsSubstring("ema_decay: expected a decay in [0, 1)"));
   }
@@ -152,8 +158,17 @@ TEST_CASE("settings that make no sense are refused before anything is touched", 
     CHECK_THAT(refusal([&](auto& all) { all.clip = bad; }), ContainsSubstring("clip: expected a positive number"));
   CHECK_THAT(refusal([](auto& all) { all.batch = 0; }), ContainsSubstring("batch: expected at least 1"));
   CHECK_THAT(refusal([](auto& all) { all.epochs = -1; }), ContainsSubstring("epochs: expected at least 0"));
-  CHECK_THAT(refusal([](auto& all) { all.frozen = {"ssm/Lambda"}; }),
-             ContainsSubstring("'ssm/Lambda', which none has"));
+  CHECK_THAT(refusal([](auto& all) { all.groups = {{.pattern = "*/ssm/Lambda", .frozen = true}}; }),
+             ContainsSubstring("group '*/ssm/Lambda': expected a pattern that fits an array, got one that fits none of "
+                               "encoder/W, "));
+  CHECK_THAT(refusal([](auto& all) { all.accumulate = 0; }), ContainsSubstring("accumulate: expected at least 1"));
+  CHECK_THAT(refusal([](auto& all) { all.patience = 3; }),
+             ContainsSubstring("patience: expected 0 where nothing is held out"));
+  CHECK_THAT(refusal([](auto& all) { all.schedule.factor = nullptr; }), ContainsSubstring("schedule: expected"));
+  CHECK_THROWS_AS(optim::cosine(1, 1.5), DomainError);
+  CHECK_THROWS_AS(optim::one_cycle(-0.1), DomainError);
+  CHECK_THROWS_AS(optim::step_decay(0), DomainError);
+  CHECK_THROWS_AS(optim::plateau(0), DomainError);
   CHECK(numbers(model) == before);
 }
 
@@ -162,7 +177,7 @@ TEST_CASE("frozen arrays stay as they are", "[train]") {
   const auto before = model.weights();
   auto all = options(false);
   all.ema_decay = 0;
-  all.frozen = {"ssm/A_re_log", "ssm/log_dt"};
+  all.groups = {{.pattern = "*/ssm/A_re_log|*/ssm/log_dt", .frozen = true}};
   train::Trainer<Layer> trainer(model, all, this_thread());
   trainer.run(20, sample, loss_of);
   const auto &was = before.blocks[0].ssm, &is = model.weights().blocks[0].ssm;
@@ -230,6 +245,135 @@ TEST_CASE("a training goes on with the examples that it began with, and names th
                     return result;
                   }),
              ContainsSubstring("example 11: its loss is nan"));
+}
+
+TEST_CASE("data may be a lambda that returns numbers, and others than those it began with are refused", "[train]") {
+  auto model = fresh();
+  train::Trainer<Layer> trainer(model, options(false), this_thread());
+  const auto numbers_of = [](float shift) {
+    return [shift](Index i, Random&) { return std::vector<float>(30, static_cast<float>(i % 2) + shift); };
+  };
+  Index steps = 0;
+  CHECK_FALSE(trainer.run(20, numbers_of(0), loss_of, {.should_stop = [&] { return ++steps == 2; }}));
+  const auto before = numbers(model);
+  CHECK_THROWS_WITH(trainer.run(20, numbers_of(1e-3F), loss_of),
+                    support::ContainsSubstring("expected those that this training began with, of fingerprint"));
+  CHECK(numbers(model) == before);
+  CHECK(trainer.run(20, numbers_of(0), loss_of));
+}
+
+TEST_CASE("batches that are accumulated are one step of all of them", "[train]") {
+  const auto trained = [](Index batch, Index accumulate, double dropout) {
+    Random random(1);
+    nn::Stack<Layer> model(diagonal::Linear{},
+                           {.features = 8, .states = 4, .layers = 1, .outputs = 2, .dropout = dropout, .dt_min = 1e-2},
+                           random);
+    auto all = options(false);
+    all.batch = batch;
+    all.accumulate = accumulate;
+    const auto still = [](Index i, Random&) {
+      Random own(static_cast<std::uint64_t>(i));
+      return sample(i, own);
+    };
+    train::Trainer<Layer> trainer(model, all, this_thread());
+    trainer.run(20, still, loss_of);
+    CHECK(trainer.steps() == 8);
+    return numbers(model);
+  };
+  const auto whole = trained(10, 1, 0), parts = trained(4, 3, 0);
+  CHECK(trained(12, 1, 0) != whole);
+  double worst = 0;
+  const auto twelve = trained(12, 1, 0);
+  for (std::size_t i = 0; i < twelve.size(); ++i)
+    worst = std::max(worst, std::abs(static_cast<double>(parts[i] - twelve[i])));
+  CHECK(worst <= 1e-3);  // the order of summation alone; Adam's first steps divide by small numbers
+}
+
+TEST_CASE("what is held out is measured, chooses the best model and ends a training", "[train]") {
+  std::filesystem::create_directories(folder);
+  auto all = options(true);
+  all.epochs = 40;
+  all.validation = 0.25;
+  all.patience = 3;
+  all.learning_rate = 0.05;
+  std::vector<Index> learnt;
+  const auto watched = [&](Index i, ConstSequence<float> answer, Sequence<float> danswer, double weight) {
+    if (weight < 1) learnt.push_back(i);  // what is held out has weight 1
+    auto result = loss_of(i, answer, danswer, weight);
+    return result;
+  };
+  auto model = fresh();
+  train::Trainer<Layer> trainer(model, all, this_thread());
+  CHECK_THROWS_AS(trainer.use_best(), DomainError);
+  REQUIRE(trainer.run(40, sample, watched));
+  std::sort(learnt.begin(), learnt.end());
+  learnt.erase(std::unique(learnt.begin(), learnt.end()), learnt.end());
+  CHECK(learnt.size() == 30);
+  const auto& curve = trainer.curve();
+  REQUIRE(trainer.best_epoch() > 0);
+  for (const auto& each : curve) CHECK(each.validation >= curve[std::size_t(trainer.best_epoch() - 1)].validation);
+  if (curve.size() < 40) {
+    CHECK(trainer.ended_early());
+    CHECK(std::ssize(curve) == trainer.best_epoch() + 3);
+  }
+  trainer.use_best();
+  const auto best = numbers(model);
+
+  // stopped and resumed in every third step, it finds the same best model
+  std::filesystem::remove(folder / "checkpoint");
+  bool done = false;
+  for (Index rounds = 0; !done && rounds < 200; ++rounds) {
+    auto again = fresh();
+    train::Trainer<Layer> part(again, all, this_thread());
+    part.resume();
+    Index steps = 0;
+    done = part.run(40, sample, loss_of, {.should_stop = [&] { return ++steps == 3; }});
+    if (!done) continue;
+    CHECK(part.best_epoch() == trainer.best_epoch());
+    part.use_best();
+    CHECK(numbers(again) == best);
+  }
+  CHECK(done);
+  std::filesystem::remove_all(folder);
+  auto alone = fresh();
+  all.validation = 0.01;
+  all.checkpoint.clear();
+  CHECK_THROWS_WITH((train::Trainer<Layer>(alone, all, this_thread()).run(40, sample, loss_of)),
+                    support::ContainsSubstring("validation: expected a share of the 40 examples"));
+}
+
+TEST_CASE("a training is prolonged in the bits of one that was to be as long, where the schedule allows", "[train]") {
+  const auto constant = optim::Schedule{"constant", [](const optim::Moment&) { return 1.0; }};
+  std::filesystem::create_directories(folder);
+  auto longer = options(true);
+  longer.schedule = constant;
+  auto alone = fresh();
+  longer.epochs = 6;
+  longer.checkpoint.clear();
+  train::Trainer<Layer>(alone, longer, this_thread()).run(20, sample, loss_of);
+
+  auto model = fresh();
+  auto shorter = longer;
+  shorter.epochs = 3;
+  shorter.checkpoint = folder / "checkpoint";
+  train::Trainer<Layer> trainer(model, shorter, this_thread());
+  CHECK(trainer.run(20, sample, loss_of));
+  CHECK_THROWS_WITH(trainer.prolong(2), "epochs: expected at least the 3 that are done, got 2");
+  trainer.prolong(6);
+  CHECK(trainer.run(20, sample, loss_of));
+  CHECK(numbers(model) == numbers(alone));
+
+  std::filesystem::remove(folder / "checkpoint");
+  auto first = fresh(), second = fresh();
+  train::Trainer<Layer>(first, shorter, this_thread()).run(20, sample, loss_of);  // finished, and kept
+  shorter.epochs = 6;
+  train::Trainer<Layer> resumed(second, shorter, this_thread());
+  CHECK(resumed.resume());
+  CHECK(resumed.run(20, sample, loss_of));
+  CHECK(numbers(second) == numbers(alone));
+  shorter.epochs = 2;
+  CHECK_THROWS_AS((train::Trainer<Layer>(first, shorter, this_thread()).resume()), DomainError);
+  std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("a checkpoint that is damaged changes neither model nor optimiser", "[train]") {

@@ -77,6 +77,13 @@ class BatchView {
   /// Steps of sequence b that count.
   Index length(Index b) const noexcept { return lengths_.empty() ? length_ : lengths_[static_cast<std::size_t>(b)]; }
 
+  /// The same sequences with these lengths.
+  /// @throws ShapeError if there is not one for each; DomainError if one is outside
+  BatchView with_lengths(std::span<const Index> lengths) const {
+    BatchView same = *this;
+    same.lengths_ = lengths.empty() ? lengths : BatchView(data_, batch_, length_, features_, lengths).lengths_;
+    return same;
+  }
   /// Sequence b without its padding.
   SequenceView<T> operator[](Index b) const { return first_steps(b, length(b)); }
   /// The first steps of sequence b, whatever its own length.

@@ -1,129 +1,18 @@
 #pragma once
 
 #include "ssm/discretize/method.hpp"
+#include "ssm/layer/erased.hpp"
 #include "ssm/layer/spectrum.hpp"
+#include "ssm/layer/steady_state.hpp"
 #include "ssm/layer/trainable.hpp"
-#include "ssm/recurrence/state.hpp"
 
-#include <cassert>
 #include <functional>
-#include <memory>
 #include <string>
-#include <typeinfo>
 #include <variant>
-#include <vector>
 
 namespace ssm {
 
 namespace detail {
-
-/// A value of a type that only who made it knows: a state, a cotangent. Copying it copies the value; assigning one of
-/// the same type assigns the value, so that it allocates only where that does.
-class Erased {
- public:
-  Erased() = default;
-  /// Takes a value.
-  template <std::copyable Value>
-  static Erased of(Value value) {
-    Erased made;
-    made.held_ = std::make_unique<Of<Value>>(std::move(value));
-    return made;
-  }
-  Erased(const Erased& other) : held_(other.held_ ? other.held_->copy() : nullptr) {}
-  Erased(Erased&&) noexcept = default;
-  Erased& operator=(const Erased& other) {
-    if (this == &other) return *this;
-    if (held_ && other.held_ && held_->type() == other.held_->type())
-      held_->assign(*other.held_);
-    else
-      held_ = other.held_ ? other.held_->copy() : nullptr;
-    return *this;
-  }
-  Erased& operator=(Erased&&) noexcept = default;
-  ~Erased() = default;
-
-  /// Returns whether it holds a value of this type.
-  template <class Value>
-  bool is() const noexcept {
-    return held_ && held_->type() == typeid(Value);
-  }
-  /// Returns the value. Another type is the caller's error (asserted).
-  template <class Value>
-  Value& as() noexcept {
-    assert(is<Value>());
-    return static_cast<Of<Value>&>(*held_).value;
-  }
-  /// Returns the value. Another type is the caller's error (asserted).
-  template <class Value>
-  const Value& as() const noexcept {
-    assert(is<Value>());
-    return static_cast<const Of<Value>&>(*held_).value;
-  }
-  /// Returns the value, made by default where there is none of this type yet.
-  template <class Value>
-  Value& as_or_made() {
-    if (!is<Value>()) *this = of(Value());
-    return as<Value>();
-  }
-  /// Adds another value of the same type, where the type has `+=`.
-  Erased& operator+=(const Erased& other) {
-    held_->add(*other.held_);
-    return *this;
-  }
-  /// Compares by value; values of types without `==` are never equal.
-  friend bool operator==(const Erased& a, const Erased& b) {
-    if (!a.held_ || !b.held_) return !a.held_ && !b.held_;
-    return a.held_->type() == b.held_->type() && a.held_->equals(*b.held_);
-  }
-  /// The memory that is a state's value, for `save` and `restore`; none where its type names none.
-  friend std::vector<std::span<std::byte>> parts(Erased& state) {
-    return state.held_ ? state.held_->memory() : std::vector<std::span<std::byte>>{};
-  }
-  /// Name of such a state.
-  friend std::string_view kind(const Erased& state) { return state.held_ ? state.held_->name() : "no state"; }
-
- private:
-  struct Held {
-    virtual ~Held() = default;
-    virtual const std::type_info& type() const noexcept = 0;
-    virtual std::unique_ptr<Held> copy() const = 0;
-    virtual void assign(const Held& other) = 0;
-    virtual void add(const Held& other) = 0;
-    virtual bool equals(const Held& other) const = 0;
-    virtual std::vector<std::span<std::byte>> memory() = 0;
-    virtual std::string_view name() const = 0;
-  };
-  template <class Value>
-  struct Of final : Held {
-    explicit Of(Value given) : value(std::move(given)) {}
-    static const Value& of(const Held& other) { return static_cast<const Of&>(other).value; }
-    const std::type_info& type() const noexcept override { return typeid(Value); }
-    std::unique_ptr<Held> copy() const override { return std::make_unique<Of>(value); }
-    void assign(const Held& other) override { value = of(other); }
-    void add([[maybe_unused]] const Held& other) override {
-      if constexpr (requires(Value & sum) { sum += sum; }) value += of(other);
-    }
-    bool equals([[maybe_unused]] const Held& other) const override {
-      if constexpr (std::equality_comparable<Value>)
-        return value == of(other);
-      else
-        return false;
-    }
-    std::vector<std::span<std::byte>> memory() override {
-      std::vector<std::span<std::byte>> all;
-      if constexpr (SavableState<Value>) StateHead::each_part(value, [&](auto part) { all.push_back(part); });
-      return all;
-    }
-    std::string_view name() const override {
-      if constexpr (requires { kind(value); })
-        return kind(value);
-      else
-        return "a state";
-    }
-    Value value;
-  };
-  std::unique_ptr<Held> held_;
-};
 
 template <class T>
 class AnyModel;
@@ -242,16 +131,17 @@ class AnyModel {
   virtual bool in_place() const noexcept = 0;
   virtual Erased initial_state() const = 0;
   virtual void step(std::span<const T> u_k, std::span<T> y_k, Erased& state) const noexcept = 0;
-  virtual void step(std::span<const T> u_k, double interval, std::span<T> y_k, Erased& state) const noexcept = 0;
+  virtual void step(std::span<const T> u_k, LayerSteps interval, std::span<T> y_k, Erased& state) const noexcept = 0;
   virtual void forward(ConstSequence<T> u, Sequence<T> y, Erased& state, Erased* checkpoints) const = 0;
-  virtual void forward(ConstSequence<T> u, std::span<const T> intervals, Sequence<T> y, Erased& state) const = 0;
+  virtual void forward(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, Erased& state) const = 0;
   virtual Erased buffers(Index length) const = 0;
   virtual void process(ConstSequence<T> u, Sequence<T> y, Erased& state, Erased& kept) const = 0;
+  virtual Erased settled(std::span<const T> u) const = 0;
   virtual AnyParameters<T> parameters() const = 0;
   virtual Erased cotangent() const = 0;
   virtual void forward_vjp(ConstSequence<T> u, const Erased* from, ConstSequence<T> dy, Erased* dstate, Sequence<T> du,
                            Erased& cotangent, Erased& work) const = 0;
-  virtual void forward_vjp(ConstSequence<T> u, std::span<const T> intervals, const Erased& before, ConstSequence<T> dy,
+  virtual void forward_vjp(ConstSequence<T> u, Intervals<T> intervals, const Erased& before, ConstSequence<T> dy,
                            Erased& dstate, Sequence<T> du, std::span<T> dintervals, Erased& cotangent,
                            Erased& work) const = 0;
   virtual void parameters_vjp(const Erased& cotangent, AnyParameters<T>& gradient) const = 0;
@@ -261,11 +151,6 @@ class AnyModel {
 struct NoState {
   friend bool operator==(NoState, NoState) = default;
 };
-
-/// @throws DomainError that says so
-[[noreturn]] inline void refuse_intervals() {
-  throw DomainError("intervals: expected none, this layer has one time step for all");
-}
 
 /// A layer as such a model.
 template <class Layer>
@@ -281,11 +166,6 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
   using State = typename decltype(state_type())::type;
   using Cotangent = typename Layer::Cotangent;
   using Work = ssm::WorkspaceOf<Layer>;
-  static constexpr bool has_intervals = requires(const Layer& l, ConstSequence<T> u, std::span<const T> i,
-                                                 Sequence<T> y, State& s, std::span<T> di, Cotangent& c) {
-    l.forward(u, i, y, s);
-    l.forward_vjp(u, i, s, u, s, y, di, c);
-  };
 
  public:
   explicit AnyModelOf(Layer given) : layer(std::move(given)) {}
@@ -300,7 +180,7 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
       return 1;
   }
   bool steps() const noexcept override { return stateful; }
-  bool takes_intervals() const noexcept override { return has_intervals; }
+  bool takes_intervals() const noexcept override { return UnevenTrainable<Layer> || UnevenWhole<Layer>; }
   bool in_place() const noexcept override { return runs_in_place(layer); }
   Erased initial_state() const override {
     if constexpr (stateful)
@@ -315,7 +195,7 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
     else
       assert(steps());
   }
-  void step([[maybe_unused]] std::span<const T> u_k, [[maybe_unused]] double interval,
+  void step([[maybe_unused]] std::span<const T> u_k, [[maybe_unused]] LayerSteps interval,
             [[maybe_unused]] std::span<T> y_k, [[maybe_unused]] Erased& state) const noexcept override {
     if constexpr (requires { layer.step(u_k, interval, y_k, state.as<State>()); })
       layer.step(u_k, interval, y_k, state.as<State>());
@@ -335,9 +215,11 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
       layer.forward(u, y, state.as<State>());
     }
   }
-  void forward(ConstSequence<T> u, [[maybe_unused]] std::span<const T> intervals, Sequence<T> y,
+  void forward(ConstSequence<T> u, [[maybe_unused]] Intervals<T> intervals, Sequence<T> y,
                [[maybe_unused]] Erased& state) const override {
-    if constexpr (has_intervals)
+    if constexpr (UnevenWhole<Layer>)
+      layer.forward(u, intervals, y);
+    else if constexpr (UnevenTrainable<Layer>)
       layer.forward(u, intervals, y, state.as<State>());
     else
       refuse_intervals();
@@ -353,6 +235,12 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
       layer.process(u, y, state.as<State>(), kept.as<typename Layer::Buffers>());
     else
       forward(u, y, state, nullptr);
+  }
+  Erased settled([[maybe_unused]] std::span<const T> u) const override {
+    if constexpr (requires { steady_state(layer, u); })
+      return Erased::of(steady_state(layer, u));
+    else
+      throw DomainError("steady state: expected a layer that has one, got one that does not say it");
   }
   AnyParameters<T> parameters() const override { return AnyParameters<T>::template of<Layer>(layer.parameters()); }
   Erased cotangent() const override { return Erased::of(layer.cotangent()); }
@@ -376,15 +264,25 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
     }
     run(dy);
   }
-  void forward_vjp(ConstSequence<T> u, [[maybe_unused]] std::span<const T> intervals,
-                   [[maybe_unused]] const Erased& before, ConstSequence<T> dy, [[maybe_unused]] Erased& dstate,
-                   Sequence<T> du, [[maybe_unused]] std::span<T> dintervals, [[maybe_unused]] Erased& cotangent,
+  void forward_vjp(ConstSequence<T> u, [[maybe_unused]] Intervals<T> intervals, [[maybe_unused]] const Erased& before,
+                   ConstSequence<T> dy, [[maybe_unused]] Erased& dstate, Sequence<T> du,
+                   [[maybe_unused]] std::span<T> dintervals, [[maybe_unused]] Erased& cotangent,
                    [[maybe_unused]] Erased& work) const override {
-    if constexpr (has_intervals)
-      layer.forward_vjp(u, intervals, before.as<State>(), dy, dstate.as<State>(), du, dintervals,
-                        cotangent.as<Cotangent>());
-    else
+    Cotangent& sum = cotangent.as<Cotangent>();
+    const auto run = [&](auto... kept) {
+      if constexpr (UnevenWhole<Layer>)
+        layer.forward_vjp(u, intervals, dy, du, sum, kept...);
+      else if constexpr (UnevenTrainable<Layer>)
+        layer.forward_vjp(u, intervals, before.as<State>(), dy, dstate.as<State>(), du, dintervals, sum, kept...);
+    };
+    if constexpr (UnevenWhole<Layer> || UnevenTrainable<Layer>) {
+      if constexpr (requires { typename Layer::Workspace; })
+        run(&work.as_or_made<Work>());
+      else
+        run();
+    } else {
       refuse_intervals();
+    }
   }
   void parameters_vjp(const Erased& cotangent, AnyParameters<T>& gradient) const override {
     auto* const own = gradient.template get<Layer>();
@@ -403,12 +301,7 @@ struct AnyParameters<T>::Of final : AnyParameters<T>::Held {
   using Own = typename Layer::Parameters;
   explicit Of(Own given) : value(std::move(given)) {}
   std::unique_ptr<Held> copy() const override { return std::make_unique<Of>(value); }
-  std::string kind() const override {
-    if constexpr (requires { Own::kind; })
-      return Own::kind;
-    else
-      return "a layer without a name";
-  }
+  std::string kind() const override { return detail::kind_of<Layer>(value); }
   Index inputs() const override { return inputs_of(value); }
   Index outputs() const override { return outputs_of(value); }
   void each(const std::function<void(const std::string&, ArrayPointer, Role)>& f) override {
@@ -507,7 +400,7 @@ class AnyLayer {
   /// Computes one time step. Neither throws nor allocates; sizes, and that the layer steps, are asserted.
   void step(std::span<const T> u_k, std::span<T> y_k, State& state) const noexcept { model_->step(u_k, y_k, state); }
   /// Computes one time step that takes `interval` times the layer's own, where it takes intervals (asserted).
-  void step(std::span<const T> u_k, double interval, std::span<T> y_k, State& state) const noexcept {
+  void step(std::span<const T> u_k, LayerSteps interval, std::span<T> y_k, State& state) const noexcept {
     model_->step(u_k, interval, y_k, state);
   }
   /// A sequence from a state, leaving the state behind its last step; of two directions, a whole one from rest.
@@ -527,12 +420,12 @@ class AnyLayer {
   }
   /// A sequence of uneven samples: step k takes intervals[k] times the layer's own.
   /// @param u           input            (L, inputs)
-  /// @param intervals   dimensionless, >= 0 and finite      (L)
+  /// @param intervals   >= 0 and finite, in seconds or in steps of the layer      (L)
   /// @param y           output           (L, outputs)     may be u where the layer allows it
   /// @param state       before step 0, becomes that after step L-1
   /// @throws            ShapeError if the sizes disagree; DomainError if the layer takes no intervals, or one is
   ///                    negative or not finite
-  void forward(ConstSequence<T> u, std::span<const T> intervals, Sequence<T> y, State& state) const {
+  void forward(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state) const {
     model_->forward(u, intervals, y, state);
   }
 
@@ -568,9 +461,8 @@ class AnyLayer {
     model_->forward_vjp(u, &from, dy, &dstate, du, cotangent, kept == nullptr ? made_here : *kept);
   }
   /// Computes the derivatives of a sequence of uneven samples; see S5's.
-  void forward_vjp(ConstSequence<T> u, std::span<const T> intervals, const State& before, ConstSequence<T> dy,
-                   State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent,
-                   Workspace* kept = nullptr) const {
+  void forward_vjp(ConstSequence<T> u, Intervals<T> intervals, const State& before, ConstSequence<T> dy, State& dstate,
+                   Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent, Workspace* kept = nullptr) const {
     Workspace made_here;
     model_->forward_vjp(u, intervals, before, dy, dstate, du, dintervals, cotangent,
                         kept == nullptr ? made_here : *kept);
@@ -580,6 +472,9 @@ class AnyLayer {
   void parameters_vjp(const Cotangent& cotangent, Parameters& gradient) const {
     model_->parameters_vjp(cotangent, gradient);
   }
+  /// Returns the state in which a constant input leaves the layer for ever; see steady_state of the layer's own kind.
+  /// @throws as that; DomainError if the kind has no such function
+  friend State steady_state(const AnyLayer& layer, std::span<const T> u) { return layer.model_->settled(u); }
 
  private:
   static const typename Parameters::Held& held(const Parameters& parameters) {

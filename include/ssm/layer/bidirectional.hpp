@@ -28,6 +28,12 @@ struct Beside {
 };
 /// @}
 
+/// Name of two layers of such kinds in files.
+template <class Kind>
+std::string two_directions(const std::string& forward, const std::string& backward) {
+  return std::string(Kind::prefix) + " " + forward + (forward == backward ? "" : " and " + backward);
+}
+
 }  // namespace detail
 
 /// Parameters of two layers in opposite directions, stored and trained.
@@ -35,11 +41,14 @@ struct Beside {
 /// @tparam Kind   how they are joined
 template <class Kind, class Forward, class Backward>
 struct BidirectionalParameters {
+  /// Scalar of the data.
+  using Scalar = typename Forward::Scalar;
+
   Forward forward;    ///< of the layer that reads from the first step on
   Backward backward;  ///< of the one that reads from the last step on
 
-  /// Name of this kind of layer in files: "bidirectional S4D", of the forward layer.
-  inline static const std::string kind = std::string(Kind::prefix) + " " + Forward::kind;
+  /// Name of this kind of layer in files: "bidirectional S4D", "bidirectional S4D and S5".
+  inline static const std::string kind = detail::two_directions<Kind>(Forward::kind, Backward::kind);
   /// Visits the settings stored beside the arrays: f(name, number), as in "forward/states".
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
@@ -119,13 +128,13 @@ class BothWays {
       }
     });
   }
-  /// A whole sequence of uneven samples, where both layers take them. The backward half takes the same intervals at the
-  /// same steps.
+  /// A whole sequence of uneven samples, where both layers take them. Between two samples the time is the same for both
+  /// halves; the first interval, before which there is no sample, is the first one of both.
   /// @param u           input            (L, inputs)
-  /// @param intervals   dimensionless, >= 0 and finite      (L)
+  /// @param intervals   >= 0 and finite, in seconds or in steps of the layers      (L)
   /// @param y           output           (L, outputs)     may be u where both have one size
   /// @throws            ShapeError if the sizes disagree; DomainError if an interval is negative or not finite
-  void forward(ConstSequence<Scalar> u, std::span<const Scalar> intervals, Sequence<Scalar> y) const requires
+  void forward(ConstSequence<Scalar> u, Intervals<Scalar> intervals, Sequence<Scalar> y) const requires
       requires(const ForwardLayer& f, const BackwardLayer& b, typename ForwardLayer::State past,
                typename BackwardLayer::State future) {
     f.forward(u, intervals, y, past);
@@ -133,10 +142,12 @@ class BothWays {
   }
   {
     check(u, y);
-    const std::vector<Scalar> turned(intervals.rbegin(), intervals.rend());
+    intervals.check(u.length());
+    std::vector<Scalar> memory;
+    const Intervals<Scalar> turned = intervals.backwards(memory);
     run(u, y, [&](const auto& layer, ConstSequence<Scalar> from, Sequence<Scalar> to, bool past) {
       auto state = layer.initial_state();
-      layer.forward(from, past ? intervals : std::span<const Scalar>(turned), to, state);
+      layer.forward(from, past ? intervals : turned, to, state);
     });
   }
 
@@ -205,6 +216,10 @@ class TrainableBothWays : public BothWays<Kind, ForwardLayer, BackwardLayer> {
       BidirectionalParameters<Kind, typename ForwardLayer::Parameters, typename BackwardLayer::Parameters>;
   /// Sizes for `initial`: of each half.
   using Shape = typename ForwardLayer::Shape;
+  /// Name of this kind of layer in files.
+  inline static const std::string kind =
+      two_directions<Kind>(kind_of<ForwardLayer>(typename ForwardLayer::Parameters{}),
+                           kind_of<BackwardLayer>(typename BackwardLayer::Parameters{}));
 
   /// Makes both layers.
   /// @throws as the layers; ShapeError unless both have the same inputs and outputs
@@ -248,6 +263,31 @@ class TrainableBothWays : public BothWays<Kind, ForwardLayer, BackwardLayer> {
         one_vjp(layer, from, dto, dfrom, cotangent.forward, work);
       else
         one_vjp(layer, from, dto, dfrom, cotangent.backward, work);
+    });
+  }
+  /// Computes the derivatives of a sequence of uneven samples from rest.
+  /// @param u           input                     (L, inputs)
+  /// @param intervals   as `forward` was given    (L)
+  /// @param dy          cotangent of the output   (L, outputs)
+  /// @param du          += cotangent of u         (L, inputs)     not dy's memory
+  /// @param cotangent   += that of the layers' discrete numbers
+  /// @param kept        scratch memory of an earlier run, or nullptr: made here
+  /// @throws            ShapeError if the sizes disagree; DomainError if an interval is negative or not finite
+  void forward_vjp(ConstSequence<T> u, Intervals<T> intervals, ConstSequence<T> dy, Sequence<T> du,
+                   Cotangent& cotangent, Workspace* kept = nullptr) const requires UnevenTrainable<ForwardLayer> &&
+      UnevenTrainable<BackwardLayer> {
+    intervals.check(u.length());
+    std::vector<T> memory;
+    const Intervals<T> turned = intervals.backwards(memory);
+    run_vjp(u, dy, du, kept, [&](const auto& layer, auto from, auto dto, auto dfrom, auto& work, bool past) {
+      const auto run = [&](Intervals<T> own, auto& sum) {
+        if constexpr (requires { forward_from_rest_vjp(layer, from, own, dto, dfrom, sum, work); })
+          forward_from_rest_vjp(layer, from, own, dto, dfrom, sum, work);
+      };
+      if (past)
+        run(intervals, cotangent.forward);
+      else
+        run(turned, cotangent.backward);
     });
   }
   /// Adds to the gradient of every stored number what the cotangent of the discrete ones makes of it.

@@ -1,8 +1,8 @@
 #pragma once
 
 #include "ssm/core/array.hpp"
+#include "ssm/core/intervals.hpp"
 #include "ssm/core/random.hpp"
-#include "ssm/core/sequence.hpp"
 
 #include <concepts>
 #include <span>
@@ -48,6 +48,29 @@ template <class L>
 concept TimeInvariantSSMLayer = SSMLayer<L> && requires(const L layer, Index length) {
   { layer.impulse_response(length) } -> std::same_as<Array<typename L::Scalar>>;
 };
+
+/// A layer that takes a time of its own before every sample.
+///
+/// - `step(u_k, interval, y_k, state)` and `forward(u, intervals, y, state)`: see S5.
+template <class L>
+concept UnevenSSMLayer = SSMLayer<L> &&
+    requires(const L layer, typename L::State state, std::span<const typename L::Scalar> u_k, LayerSteps interval,
+             Intervals<typename L::Scalar> intervals, std::span<typename L::Scalar> y_k,
+             ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> y) {
+  // clang-format off
+  { layer.step(u_k, interval, y_k, state) } noexcept;
+  // clang-format on
+  {layer.forward(u, intervals, y, state)};
+};
+
+namespace detail {
+
+/// @throws DomainError that says so
+[[noreturn]] inline void refuse_intervals() {
+  throw DomainError("intervals: expected none, this layer has one time step for all");
+}
+
+}  // namespace detail
 
 /// Returns the numbers of an input of a layer, or of its parameters: its features where it has no inputs of its own.
 template <class L>

@@ -31,6 +31,9 @@ struct RandomMatrix {};
 /// Gu, Johnson, Goel, Saab, Dao, Rudra, Re 2021, arXiv:2110.13985.
 template <Real T>
 struct LSSLParameters {
+  /// Scalar of the data.
+  using Scalar = T;
+
   Index states = 0;                    ///< N
   DenseDiscretization discretization;  ///< bilinear, unless chosen
   Array<T> A;                          ///< transition            (H, N, N)     1/s

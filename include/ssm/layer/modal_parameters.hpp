@@ -14,6 +14,9 @@ namespace detail {
 /// Parameters that S4 and S4D have in common; see S4DParameters.
 template <Real T>
 struct ModalParameters {
+  /// Scalar of the data.
+  using Scalar = T;
+
   Index states = 0;     ///< N
   Array<T> A_re_log;    ///< log of -Re Lambda     (n, M)
   Array<T> A_im;        ///< Im Lambda             (n, M)       1/s

@@ -46,12 +46,12 @@ class MimoLayer {
 
   /// Computes one time step that takes `interval` times the layer's own. Neither throws nor allocates.
   /// @param u_k        input            (H)
-  /// @param interval   dimensionless, >= 0 and finite: asserted
+  /// @param interval   >= 0 and finite: asserted
   /// @param y_k        output           (H)     may be u_k
   /// @param state      before the step, becomes that after it
-  void step(std::span<const T> u_k, double interval, std::span<T> y_k, State& state) const noexcept {
-    assert(interval >= 0 && interval < std::numeric_limits<double>::infinity());
-    scan_.advance(u_k, y_k, state, &interval);
+  void step(std::span<const T> u_k, LayerSteps interval, std::span<T> y_k, State& state) const noexcept {
+    assert(interval.count >= 0 && interval.count < std::numeric_limits<double>::infinity());
+    scan_.advance(u_k, y_k, state, &interval.count);
   }
 
   /// A sequence from a state, leaving the state behind its last step, tile by tile.
@@ -65,7 +65,7 @@ class MimoLayer {
   void forward(ConstSequence<T> u, Sequence<T> y, State& state, algorithm::scan how) const {
     scan_.check(u, y, state);
     auto work = scan_.workspaces(how.executor.threads(), u.length());
-    scan_(u, nullptr, y, state, how.executor, work);
+    scan_(u, {}, y, state, how.executor, work);
   }
 
   /// States before each tile of time of a run, for the backward run.
@@ -82,7 +82,7 @@ class MimoLayer {
     if (checkpoints.starts.rows() != tiles || checkpoints.starts.columns() != 2 * modes())
       checkpoints.starts = Array<X>(tiles, 2 * modes());
     auto work = scan_.workspaces(1, u.length());
-    scan_(u, nullptr, y, state, this_thread(), work, checkpoints.starts.data());
+    scan_(u, {}, y, state, this_thread(), work, checkpoints.starts.data());
   }
 
   /// Memory of runs that is kept from one to the next: see `process`.
@@ -100,7 +100,7 @@ class MimoLayer {
   /// @throws        ShapeError if the sizes disagree
   void process(ConstSequence<T> u, Sequence<T> y, State& state, Buffers& kept) const {
     scan_.check(u, y, state);
-    scan_(u, nullptr, y, state, this_thread(), kept.work);
+    scan_(u, {}, y, state, this_thread(), kept.work);
   }
 
   /// Step by step, as `step` does.
@@ -111,23 +111,18 @@ class MimoLayer {
 
   /// A sequence of uneven samples: step k takes intervals[k] times the layer's own.
   /// @param u           input            (L, H)
-  /// @param intervals   dimensionless, >= 0 and finite      (L)
+  /// @param intervals   >= 0 and finite, in seconds or in steps of the layer      (L)
   /// @param y           output           (L, H)     may be u
   /// @param state       before step 0, becomes that after step L-1
   /// @param how         the caller's threads
   /// @throws            ShapeError if the sizes disagree; DomainError if an interval is negative or not finite; nothing
   ///                    has changed then
-  void forward(ConstSequence<T> u, std::span<const T> intervals, Sequence<T> y, State& state,
+  void forward(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state,
                algorithm::scan how = {}) const {
     scan_.check(u, y, state);
-    require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
-    for (std::size_t k = 0; k < intervals.size(); ++k)
-      if (!(intervals[k] >= 0) || !std::isfinite(static_cast<double>(intervals[k]) * std::max(scan_.reach(), 1.0)))
-        throw DomainError(message("interval of step ", k,
-                                  ": expected a finite number, at least 0, whose product with dt Lambda is ",
-                                  "finite, got ", intervals[k]));
+    intervals.check(u.length(), scan_.reach());
     auto work = scan_.workspaces(how.executor.threads(), u.length());
-    scan_(u, intervals.data(), y, state, how.executor, work);
+    scan_(u, intervals, y, state, how.executor, work);
   }
 
   /// y for u = 1, 0, 0, .. in every input at once, the direct term included.         (length, outputs)
@@ -209,14 +204,13 @@ class MimoLayer {
   /// @param dy           cotangent of the output   (L, H)
   /// @param dstate       cotangent of the state after the last step; becomes that of `before`
   /// @param du           += cotangent of u         (L, H)     not dy's memory
-  /// @param dintervals   += cotangent of intervals (L), or empty where not wanted
+  /// @param dintervals   += cotangent of the numbers of the intervals (L), or empty where not wanted
   /// @param cotangent    += that of the layer's discrete numbers
   /// @param kept         scratch memory of an earlier run, or nullptr: made here
-  /// @throws             ShapeError if the sizes disagree
-  void forward_vjp(ConstSequence<T> u, std::span<const T> intervals, const State& before, ConstSequence<T> dy,
-                   State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent,
-                   Workspace* kept = nullptr) const {
-    require_size("intervals (a step each)", u.length(), static_cast<Index>(intervals.size()));
+  /// @throws             ShapeError if the sizes disagree; DomainError if an interval is negative or not finite
+  void forward_vjp(ConstSequence<T> u, Intervals<T> intervals, const State& before, ConstSequence<T> dy, State& dstate,
+                   Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent, Workspace* kept = nullptr) const {
+    intervals.check(u.length(), scan_.reach());
     if (!dintervals.empty())
       require_size("cotangents of the intervals", u.length(), static_cast<Index>(dintervals.size()));
     backwards(u, intervals, &before, nullptr, dy, dstate, du, dintervals, cotangent, kept);
@@ -274,7 +268,7 @@ class MimoLayer {
   bool matrix() const noexcept { return parameters_.has_direct_matrix(); }
   /// @param before   the state before step 0, unless there are
   /// @param given    checkpoints
-  void backwards(ConstSequence<T> u, std::span<const T> intervals, const State* before, const Checkpoints* given,
+  void backwards(ConstSequence<T> u, Intervals<T> intervals, const State* before, const Checkpoints* given,
                  ConstSequence<T> dy, State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent,
                  Workspace* kept) const {
     if (kept == nullptr) {
@@ -354,6 +348,9 @@ class S5 : public detail::MimoLayer<T, P, X> {
 template <Real T, Index P = dynamic, Real X = T>
 class RectangularS5 : public detail::MimoLayer<T, P, X> {
  public:
+  /// Name of this kind of layer in files.
+  static constexpr const char* kind = "rectangular S5";
+
   /// Discretizes; see S5.
   explicit RectangularS5(const S5Parameters<T>& parameters, Sampling sampling = {})
       : detail::MimoLayer<T, P, X>(parameters, sampling) {}

@@ -55,6 +55,9 @@ struct S5Shape {
 /// Smith, Warrington, Linderman 2023, arXiv:2208.04933.
 template <Real T>
 struct S5Parameters {
+  /// Scalar of the data.
+  using Scalar = T;
+
   Index states = 0;                    ///< P
   Spectrum spectrum = Spectrum::half;  ///< kept eigenvalues: S = (P+1)/2 modes, or S = P
   ModalDiscretization discretization;  ///< zero-order hold, unless chosen

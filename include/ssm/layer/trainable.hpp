@@ -3,6 +3,8 @@
 #include "ssm/layer/concept.hpp"
 #include "ssm/layer/role.hpp"
 
+#include <string>
+
 namespace ssm {
 
 /// A layer over whole sequences with derivatives by hand: vector-Jacobian products, which add to what is there. It need
@@ -56,6 +58,38 @@ concept LeavesCheckpoints = TrainableLayer<L> && std::default_initializable<type
 };
 
 namespace detail {
+
+/// Name of the kind of a layer in files: the layer's own, or that of its parameters.
+template <class Layer>
+std::string kind_of(const typename Layer::Parameters& parameters) {
+  if constexpr (requires { parameters.kind(); })
+    return parameters.kind();
+  else if constexpr (requires { Layer::kind; })
+    return Layer::kind;
+  else if constexpr (requires { Layer::Parameters::kind; })
+    return Layer::Parameters::kind;
+  else
+    return "a layer without a name";
+}
+
+/// A layer with derivatives also where every sample has a time of its own.
+template <class L>
+concept UnevenTrainable = TrainableLayer<L> &&
+    requires(const L layer, typename L::Cotangent cotangent, typename L::State state,
+             Intervals<typename L::Scalar> intervals, std::span<typename L::Scalar> dintervals,
+             ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> du) {
+  {layer.forward(u, intervals, du, state)};
+  {layer.forward_vjp(u, intervals, state, u, state, du, dintervals, cotangent)};
+};
+/// A layer of whole sequences alone that takes such times.
+template <class L>
+concept UnevenWhole = TrainableLayer<L> &&
+    requires(const L layer, typename L::Cotangent cotangent, Intervals<typename L::Scalar> intervals,
+             ConstSequence<typename L::Scalar> u, Sequence<typename L::Scalar> du) {
+  {layer.forward(u, intervals, du)};
+  {layer.forward_vjp(u, intervals, u, du, cotangent)};
+};
+
 template <class Layer>
 struct CheckpointsOf {
   struct type {};
@@ -121,6 +155,55 @@ void forward_from_rest_vjp(const Layer& layer, ConstSequence<typename Layer::Sca
       layer.forward_vjp(u, checkpoints, dy, unused, du, cotangent, kept...);
     } else {
       layer.forward_vjp(u, dy, du, cotangent, kept...);
+    }
+  };
+  if constexpr (requires { typename Layer::Workspace; })
+    run(&work);
+  else
+    run();
+}
+
+/// Runs a sequence of uneven samples from rest.
+///
+/// @param u           input                                               (L, inputs)
+/// @param intervals   >= 0 and finite, in seconds or in steps of the layer     (L)
+/// @param y           output                                              (L, outputs)
+/// @throws            ShapeError if the sizes disagree; DomainError if the layer takes no intervals, or one is negative
+///                    or not finite
+template <TrainableLayer Layer>
+void forward_from_rest(const Layer& layer, ConstSequence<typename Layer::Scalar> u,
+                       Intervals<typename Layer::Scalar> intervals, Sequence<typename Layer::Scalar> y) {
+  if constexpr (detail::UnevenWhole<Layer>) {
+    layer.forward(u, intervals, y);
+  } else if constexpr (detail::UnevenTrainable<Layer>) {
+    auto state = layer.initial_state();
+    layer.forward(u, intervals, y, state);
+  } else {
+    detail::refuse_intervals();
+  }
+}
+/// Computes the derivatives of such a sequence, whose final state is not used.
+///
+/// @param u           input                     (L, inputs)
+/// @param intervals   as `forward` was given    (L)
+/// @param dy          cotangent of the output   (L, outputs)
+/// @param du          += cotangent of u         (L, inputs)
+/// @param cotangent   += that of the layer's discrete numbers
+/// @param work        scratch memory that is kept from sequence to sequence
+/// @throws            as forward
+template <TrainableLayer Layer>
+void forward_from_rest_vjp(const Layer& layer, ConstSequence<typename Layer::Scalar> u,
+                           Intervals<typename Layer::Scalar> intervals, ConstSequence<typename Layer::Scalar> dy,
+                           Sequence<typename Layer::Scalar> du, typename Layer::Cotangent& cotangent,
+                           [[maybe_unused]] WorkspaceOf<Layer>& work) {
+  const auto run = [&](auto... kept) {
+    if constexpr (detail::UnevenWhole<Layer>) {
+      layer.forward_vjp(u, intervals, dy, du, cotangent, kept...);
+    } else if constexpr (detail::UnevenTrainable<Layer>) {
+      auto rest = layer.initial_state(), unused = rest;
+      layer.forward_vjp(u, intervals, rest, dy, unused, du, std::span<typename Layer::Scalar>{}, cotangent, kept...);
+    } else {
+      detail::refuse_intervals();
     }
   };
   if constexpr (requires { typename Layer::Workspace; })

@@ -10,8 +10,9 @@ namespace ssm::nn {
 template <Real T>
 struct Example {
   ConstSequence<T> u;                        ///< (L, inputs)
-  std::span<const T> intervals = {};         ///< a time step for each, for layers that take them; or empty
+  Reading<T> reading = {};                   ///< how u is read
   ConstSequence<T> other = {nullptr, 0, 0};  ///< what u is compared with    (M, inputs)
+  Reading<T> other_reading = {};             ///< how that is read
 };
 
 /// An error in one sequence of a batch. The message is that of what was thrown.
@@ -54,7 +55,12 @@ class Backpropagation {
   double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random, Loss loss,
                     Weights& gradient) {
     begin(model, examples, random);
-    for_each([&](Sample& sample, Part&) { encode<T>(model.shape(), model.weights().encoder, sample.u, sample.x(0)); });
+    for_each([&](Sample& sample, Part&) {
+      sample.reading.check(sample.u.length());
+      sample.u = detail::observed_rows<T>(sample.u, sample.reading.observed, sample.seen);
+      encode<T>(model.shape(), model.weights().encoder, sample.u, sample.x(0));
+      ssm::detail::clear_unobserved<T>(sample.reading.observed, sample.x(0));
+    });
     std::vector<std::optional<BatchSums>> batches;
     for (std::size_t i = 0; i < blocks(); ++i) batches.push_back(forward_block(i));
     batches.push_back(forward_final());
@@ -65,6 +71,7 @@ class Backpropagation {
     backward_final(batches.back(), gradient);
     for (std::size_t i = blocks(); i-- > 0;) backward_block(i, batches[i], gradient);
     for_each([&](Sample& sample, Part& part) {
+      ssm::detail::clear_unobserved<T>(sample.reading.observed, sample.dx());
       encode_vjp<T>(model.shape(), model.weights().encoder, sample.u, sample.dx(), part.gradient.encoder);
     });
     add_up(gradient);
@@ -79,15 +86,16 @@ class Backpropagation {
   /// One sequence, with the values of every block that the backward run needs.
   struct Sample {
     ConstSequence<T> u{nullptr, 0, 0};
-    std::span<const T> intervals;
+    std::vector<T> seen;  // u, 0 where it is not observed
+    Reading<T> reading;
     const Network* network = nullptr;
     std::vector<std::vector<T>> xs, inners, ys, wides, masks;
     std::vector<CheckpointsOf<Layer>> checkpoints;
     std::vector<T> d, di;
 
-    void begin(ConstSequence<T> input, std::span<const T> steps, const Network& of, Random& random) {
+    void begin(ConstSequence<T> input, const Reading<T>& how, const Network& of, Random& random) {
       u = input;
-      intervals = steps;
+      reading = how;
       network = &of;
       const StackShape& shape = of.weights.shape;
       const std::size_t L = at(u.length()), H = at(shape.features), blocks = of.sizes.size();
@@ -116,6 +124,7 @@ class Backpropagation {
     Sequence<T> y(std::size_t i) { return rows(ys[i], network->sizes[i].outputs); }
     Sequence<T> wide(std::size_t i) { return rows(wides[i], network->sizes[i].wide); }
     Sequence<T> dx() { return rows(d, H()); }
+    Sequence<T> counted(Sequence<T> all) const { return all.block(0, reading.counted.value_or(u.length())); }
     Sequence<T> dinner() { return rows(di, H()); }
     void clear_inner() { std::fill(di.begin(), di.end(), T(0)); }
     void swap_cotangents() { d.swap(di); }
@@ -148,8 +157,8 @@ class Backpropagation {
     }
     for (std::size_t i = 0; i < examples.size(); ++i) {
       const Example<T>& each = examples[i];
-      samples_[i * at(in_example_)].begin(each.u, each.intervals, *network_, random);
-      if (in_example_ == 2) samples_[2 * i + 1].begin(each.other, {}, *network_, random);
+      samples_[i * at(in_example_)].begin(each.u, each.reading, *network_, random);
+      if (in_example_ == 2) samples_[2 * i + 1].begin(each.other, each.other_reading, *network_, random);
     }
   }
   std::size_t blocks() const { return network_->sizes.size(); }
@@ -309,10 +318,10 @@ class Backpropagation {
         block(i), n, rows, out,
         [&](ConstSequence<T> u, Sequence<T> y) {
           const std::size_t layer = network_->which[i];
-          if (sample.intervals.empty())
+          if (sample.reading.intervals.empty())
             forward_from_rest(network_->layers[layer], u, y, sample.checkpoints[i]);
           else
-            network_->run_layer(layer, u, y, sample.intervals);
+            forward_from_rest(network_->layers[layer], u, sample.reading.intervals, y);
         },
         [](const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) { linear<T>(map, x, y); },
         [&](int which, Sequence<T> of) { sample.mask(2 * i + static_cast<std::size_t>(which), of); });
@@ -333,15 +342,10 @@ class Backpropagation {
   static void layer_vjp(const Layer& layer, const Sample& sample, const CheckpointsOf<Layer>& checkpoints,
                         ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, typename Layer::Cotangent& cotangent,
                         WorkspaceOf<Layer>& work) {
-    if (sample.intervals.empty()) return forward_from_rest_vjp(layer, u, checkpoints, dy, du, cotangent, work);
-    if constexpr (requires(typename Layer::State state) {
-                    layer.forward_vjp(u, sample.intervals, state, dy, state, du, std::span<T>{}, cotangent);
-                  }) {
-      auto rest = layer.initial_state(), unused = rest;
-      layer.forward_vjp(u, sample.intervals, rest, dy, unused, du, std::span<T>{}, cotangent);
-    } else {
-      throw DomainError("intervals: expected none, this layer has no gradient with a time step for each");
-    }
+    if (sample.reading.intervals.empty())
+      forward_from_rest_vjp(layer, u, checkpoints, dy, du, cotangent, work);
+    else
+      forward_from_rest_vjp(layer, u, sample.reading.intervals, dy, du, cotangent, work);
   }
 
   /// The loss of example i; its cotangent goes into the head's gradients, and into dx.
@@ -352,13 +356,16 @@ class Backpropagation {
     Scratch& scratch = part.scratch;
     Sample* const first = &samples_[at(i * in_example_)];
     const Sequence<T> x = first->x(first->xs.size() - 1);
+    if (shape.pool == Pool::none && first->reading.counted)
+      throw DomainError("counted steps: expected none where every step has an answer, got some");
     if (shape.pool == Pool::none) return decode(part, x, first->dx(), loss);
     const Index rows = in_example_;
     const Sequence<T> pooled = scratch.zeros(detail::Use::pooled, rows, H),
                       dpooled = scratch.zeros(detail::Use::dpooled, rows, H);
-    for (Index j = 0; j < rows; ++j) pool<T>(shape.pool, first[j].x(first[j].xs.size() - 1), pooled.row(j));
+    for (Index j = 0; j < rows; ++j)
+      pool<T>(shape.pool, first[j].counted(first[j].x(first[j].xs.size() - 1)), pooled.row(j));
     const double value = shape.compare ? compared(part, pooled, dpooled, loss) : decode(part, pooled, dpooled, loss);
-    for (Index j = 0; j < rows; ++j) pool_vjp<T>(shape.pool, dpooled.row(j), first[j].dx());
+    for (Index j = 0; j < rows; ++j) pool_vjp<T>(shape.pool, dpooled.row(j), first[j].counted(first[j].dx()));
     return value;
   }
   template <class Loss>

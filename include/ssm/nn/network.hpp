@@ -2,6 +2,7 @@
 
 #include "ssm/nn/encoder.hpp"
 #include "ssm/nn/loss.hpp"
+#include "ssm/nn/reading.hpp"
 #include "ssm/nn/stack_parameters.hpp"
 
 namespace ssm::nn::detail {
@@ -109,22 +110,15 @@ struct Network {
   }
 
   /// Runs a layer over a whole sequence from rest.
-  void run_layer(std::size_t layer, ConstSequence<T> u, Sequence<T> y, std::span<const T> intervals) const {
+  void run_layer(std::size_t layer, ConstSequence<T> u, Sequence<T> y, Intervals<T> intervals) const {
     const Layer& own = layers[layer];
-    if (intervals.empty()) {
-      if constexpr (requires { own.forward(u, y); }) {
-        own.forward(u, y);
-      } else {
-        auto state = own.initial_state();
-        own.forward(u, y, state);
-      }
-    } else if constexpr (requires { own.forward(u, intervals, y); }) {
-      own.forward(u, intervals, y);
-    } else if constexpr (requires(typename Layer::State state) { own.forward(u, intervals, y, state); }) {
-      auto state = own.initial_state();
-      own.forward(u, intervals, y, state);
+    if (!intervals.empty()) {
+      forward_from_rest(own, u, intervals, y);
+    } else if constexpr (requires { own.forward(u, y); }) {
+      own.forward(u, y);
     } else {
-      throw DomainError("intervals: expected none, this layer has one time step for all");
+      auto state = own.initial_state();
+      own.forward(u, y, state);
     }
   }
 

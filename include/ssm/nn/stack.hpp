@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/nn/comparison.hpp"
+#include "ssm/nn/layer_shape.hpp"
 #include "ssm/nn/stream.hpp"
 
 namespace ssm::nn {
@@ -42,7 +43,8 @@ class Stack {
   /// @param random    the source of what is drawn
   template <class Measure>
   Stack(Measure measure, const StackShape& shape, Random& random)
-      : Stack(Parameters(shape, random, [&](Index) { return initial<Layer>(measure, sizes<Layer>(shape), random); })) {}
+      : Stack(Parameters(shape, random,
+                         [&](Index) { return initial<Layer>(measure, layer_shape<Layer>(shape), random); })) {}
 
   /// Copies the weights.
   Stack(const Stack& other) : network_(std::make_shared<Network>(*other.network_)) {}
@@ -67,6 +69,12 @@ class Stack {
   const std::vector<Layer>& layers() const noexcept { return network_->layers; }
   /// Ratio of sampling intervals: every time step is multiplied by it.
   double rate() const noexcept { return network_->sampling.rate; }
+  /// Returns the seconds that a step of the layers stands for, at this rate: for intervals in seconds.
+  /// @throws DomainError if the model does not say it
+  Seconds layer_step() const {
+    if (!shape().step_seconds) throw DomainError("step_seconds: expected in the model's shape, is not there");
+    return {*shape().step_seconds * rate()};
+  }
   /// Rows of an answer to a sequence of so many steps: 1, or all of them.
   Index answers(Index length) const noexcept { return shape().pool == Pool::none ? length : 1; }
   /// Returns what training and streams run on, unchecked.
@@ -78,38 +86,42 @@ class Stack {
   void refresh() { network_->refresh(); }
 
   /// The answer to a whole sequence from rest.
-  /// @param u           input                                              (L, inputs)
-  /// @param answer      logits                                             (answers(L), outputs)
-  /// @param intervals   a time step for each, for layers that take them    (L), or empty
-  /// @throws            ShapeError if the sizes disagree; DomainError if there is nothing to pool, or the model
-  ///                    compares two sequences
-  /// @note              memory O(L H)
-  void forward(ConstSequence<Scalar> u, Sequence<Scalar> answer, std::span<const Scalar> intervals = {}) const {
+  /// @param u         input                          (L, inputs)
+  /// @param answer    logits                         (answers(L), outputs)
+  /// @param reading   times, steps without an input, padding
+  /// @throws          ShapeError if the sizes disagree; DomainError if there is nothing to pool, the model compares two
+  ///                  sequences, a layer takes no intervals, or one is negative or not finite
+  /// @note            memory O(L H)
+  void forward(ConstSequence<Scalar> u, Sequence<Scalar> answer, const Reading<Scalar>& reading = {}) const {
     if (shape().compare) throw DomainError("forward: expected two sequences, which this model compares, got one");
+    if (shape().pool == Pool::none && reading.counted)
+      throw DomainError("counted steps: expected none where every step has an answer, got some");
     check(answers(u.length()), answer);
-    std::vector<Scalar> x = features(u, intervals);
+    std::vector<Scalar> x = features(u, reading);
     const Sequence<Scalar> rows(x.data(), u.length(), shape().features);
     if (shape().pool == Pool::none) return network_->answer(rows, answer, LinearMap{});
     std::vector<Scalar> pooled(at(shape().features));
-    pool<Scalar>(shape().pool, rows, pooled);
+    pool<Scalar>(shape().pool, rows.block(0, reading.counted.value_or(u.length())), pooled);
     network_->answer({pooled.data(), 1, shape().features}, answer, LinearMap{});
   }
   /// The answer to two sequences, of a model that compares.
   /// @param a        the first     (L, inputs)
   /// @param b        the second    (M, inputs)
   /// @param answer   logits        (1, outputs)
-  /// @throws         ShapeError if the sizes disagree; DomainError if there is nothing to pool, or the model answers
-  ///                 one sequence
-  void forward(ConstSequence<Scalar> a, ConstSequence<Scalar> b, Sequence<Scalar> answer) const {
+  /// @param of_a     how the first is read
+  /// @param of_b     how the second is read
+  /// @throws         as above; DomainError if the model answers one sequence
+  void forward(ConstSequence<Scalar> a, ConstSequence<Scalar> b, Sequence<Scalar> answer,
+               const Reading<Scalar>& of_a = {}, const Reading<Scalar>& of_b = {}) const {
     if (!shape().compare) throw DomainError("forward: expected one sequence, which this model answers, got two");
     check(1, answer);
     const Index H = shape().features;
     std::vector<Scalar> pooled(at(2 * H)), both(at(4 * H)), mixed(at(H));
     const std::span<Scalar> first(pooled.data(), at(H)), second(pooled.data() + H, at(H));
-    std::vector<Scalar> x = features(a, {});
-    pool<Scalar>(shape().pool, {x.data(), a.length(), H}, first);
-    x = features(b, {});
-    pool<Scalar>(shape().pool, {x.data(), b.length(), H}, second);
+    std::vector<Scalar> x = features(a, of_a);
+    pool<Scalar>(shape().pool, {x.data(), of_a.counted.value_or(a.length()), H}, first);
+    x = features(b, of_b);
+    pool<Scalar>(shape().pool, {x.data(), of_b.counted.value_or(b.length()), H}, second);
     compare<Scalar>(first, second, both);
     const Sequence<Scalar> row(mixed.data(), 1, H);
     linear<Scalar>(network_->weights.compare, {both.data(), 1, 4 * H}, row);
@@ -135,44 +147,21 @@ class Stack {
     ssm::detail::require_size("numbers of an answer", shape().outputs, answer.features());
   }
   /// Returns the output of the last block and of the norm after it.
-  std::vector<Scalar> features(ConstSequence<Scalar> u, std::span<const Scalar> intervals) const {
+  std::vector<Scalar> features(ConstSequence<Scalar> u, const Reading<Scalar>& reading) const {
     const Index L = u.length(), H = shape().features;
-    std::vector<Scalar> x(at(L * H));
+    reading.check(L);
+    std::vector<Scalar> x(at(L * H)), seen;
     const Sequence<Scalar> rows(x.data(), L, H);
-    encode<Scalar>(shape(), network_->weights.encoder, u, rows);
+    encode<Scalar>(shape(), network_->weights.encoder, detail::observed_rows<Scalar>(u, reading.observed, seen), rows);
+    ssm::detail::clear_unobserved<Scalar>(reading.observed, rows);
     typename Network::Rows memory(*network_, L);
     network_->pass(
         rows, memory,
         [&](std::size_t layer, ConstSequence<Scalar> in, Sequence<Scalar> out) {
-          network_->run_layer(layer, in, out, intervals);
+          network_->run_layer(layer, in, out, reading.intervals);
         },
         LinearMap{});
     return x;
-  }
-  /// Sizes of the layers of a stack.
-  template <class L>
-  static typename L::Shape sizes(const StackShape& shape) {
-    typename L::Shape all{};
-    all.features = shape.features * shape.block.channels;
-    all.states = shape.states;
-    all.dt_min = shape.dt_min;
-    all.dt_max = shape.dt_max;
-    if (shape.discretization) set_discretization<L>(all, *shape.discretization);
-    return all;
-  }
-  template <class L>
-  static void set_discretization(typename L::Shape& all, const DenseDiscretization& method) {
-    if constexpr (requires { L::Parameters::forward; }) {  // two directions: the shape is that of each
-      set_of<decltype(L::Parameters::forward)>(all, method);
-    } else {
-      set_of<typename L::Parameters>(all, method);
-    }
-  }
-  template <class Of>
-  static void set_of(auto& all, const DenseDiscretization& method) {
-    using Has = std::remove_cvref_t<decltype(Of::discretization)>;
-    [[maybe_unused]] const auto own = convert<Has>(method);
-    if constexpr (requires { all.discretization = own; }) all.discretization = own;
   }
 
   std::shared_ptr<Network> network_;

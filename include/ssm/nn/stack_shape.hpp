@@ -39,6 +39,7 @@ struct StackShape {
   double momentum = 0.1;                                  ///< of that norm's running statistics
   bool decoder = true;                                    ///< false: an answer is the H features themselves
   bool log_softmax = false;                               ///< an answer is log softmax of the decoder's numbers
+  std::optional<double> step_seconds = {};                ///< s, what a step of the layers stands for; none: not said
   bool compare = false;                                   ///< an answer is of two sequences: see Stack
   Activation compare_activation = Activation::tanh_gelu;  ///< between the maps of a comparison
 
@@ -72,6 +73,7 @@ struct StackShape {
       refuse("pool: expected one of all steps where two sequences are compared, got none");
     if (compare && !decoder) refuse("decoder: expected one where two sequences are compared, got none");
     if (feed_forward && feed_forward->layer) refuse("feed_forward: expected a block without a layer, got one with");
+    if (step_seconds) ssm::detail::require_positive("step_seconds", *step_seconds);
     if (!(epsilon >= 0) || !std::isfinite(epsilon))
       refuse("epsilon: expected a finite number, at least 0, got ", epsilon);
     if (!(momentum >= 0 && momentum <= 1)) refuse("momentum: expected within 0 .. 1, got ", momentum);

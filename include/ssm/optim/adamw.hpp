@@ -1,10 +1,10 @@
 #pragma once
 
 #include "ssm/nn/parameter.hpp"
+#include "ssm/optim/groups.hpp"
 
 #include <cmath>
-#include <optional>
-#include <string>
+#include <limits>
 
 namespace ssm::optim {
 
@@ -32,7 +32,7 @@ struct AdamWOptions {
   double beta2 = 0.999;   ///< decay of the mean of their squares
   double epsilon = 1e-8;  ///< is added to the root
   double clip = std::numeric_limits<double>::infinity();  ///< largest norm of the whole gradient
-  std::vector<std::string> frozen = {};                   ///< ends of names of arrays that stay as they are: "ssm/A"
+  std::vector<Group> groups = {};                         ///< what is trained otherwise; later ones over earlier ones
 
   /// @throws DomainError that names what is out of its range
   void check() const {
@@ -46,6 +46,13 @@ struct AdamWOptions {
               "a finite number, at least 0", *dynamics_learning_rate);
     require("weight_decay", weight_decay >= 0 && std::isfinite(weight_decay), "a finite number, at least 0",
             weight_decay);
+    for (const Group& each : groups) {
+      const std::string name = "group '" + each.pattern + "': ";
+      const double rate = each.learning_rate.value_or(0), decay = each.weight_decay.value_or(0);
+      require((name + "learning_rate").c_str(), rate >= 0 && std::isfinite(rate), "a finite number, at least 0", rate);
+      require((name + "weight_decay").c_str(), decay >= 0 && std::isfinite(decay), "a finite number, at least 0",
+              decay);
+    }
     require("beta1", beta1 >= 0 && beta1 < 1, "a number in [0, 1)", beta1);
     require("beta2", beta2 >= 0 && beta2 < 1, "a number in [0, 1)", beta2);
     require("epsilon", epsilon > 0 && std::isfinite(epsilon), "a positive finite number", epsilon);
@@ -62,30 +69,41 @@ double global_norm(const std::vector<Parameter<T>>& gradients) {
   return std::sqrt(sum);
 }
 
-/// AdamW, with two groups: what a layer says are its dynamics (Lambda, P, B, log dt) is trained slower and not decayed.
+/// AdamW. What a layer says are its dynamics (Lambda, P, B, log dt) is trained slower and not decayed; groups of the
+/// options say otherwise where they do.
 ///
 ///     m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  p -= r (decay p + m/(1 - b1^k) / (sqrt(v/(1 - b2^k)) +
 ///     epsilon))
 ///
-/// Loshchilov, Hutter 2019, arXiv:1711.05101; the groups: S4, arXiv:2111.00396, appendix D. Arrays of Role::statistic
+/// Loshchilov, Hutter 2019, arXiv:1711.05101; the slower dynamics: S4, arXiv:2111.00396, appendix D. Arrays of Role::statistic
 /// are left alone.
 template <Real T>
 class AdamW {
  public:
   /// @param parameters   arrays that must outlive it
   /// @param options      rates and the rest
-  /// @throws             DomainError if an option is out of its range, or a frozen name is that of no array
+  /// @throws             DomainError if an option is out of its range, or a group's pattern fits no array
   explicit AdamW(std::vector<Parameter<T>> parameters, AdamWOptions options = {})
       : parameters_(std::move(parameters)), options_(std::move(options)) {
     options_.check();
-    for (const auto& name : options_.frozen) {
+    for (const auto& each : parameters_)
+      rates_.push_back({learning_rate(each.role), each.role == Role::ordinary ? options_.weight_decay : 0});
+    for (const Group& group : options_.groups) {
       bool found = false;
-      for (auto& each : parameters_)
-        if (each.name.ends_with(name)) {
-          each.role = Role::statistic;  // seen by no optimiser
-          found = true;
-        }
-      if (!found) throw DomainError("frozen: expected the end of an array's name, got '" + name + "', which none has");
+      for (std::size_t i = 0; i < parameters_.size(); ++i) {
+        if (!matches(group.pattern, parameters_[i].name)) continue;
+        found = true;
+        if (parameters_[i].role == Role::statistic) continue;
+        if (group.learning_rate) rates_[i].learning_rate = *group.learning_rate;
+        if (group.weight_decay) rates_[i].weight_decay = *group.weight_decay;
+        if (group.frozen) parameters_[i].role = Role::statistic;  // seen by no optimiser
+      }
+      if (!found) {
+        std::string names;
+        for (const auto& each : parameters_) names += (names.empty() ? "" : ", ") + each.name;
+        throw DomainError("group '" + group.pattern +
+                          "': expected a pattern that fits an array, got one that fits none of " + names);
+      }
     }
     for (const auto& each : parameters_) {
       mean_.emplace_back(static_cast<Index>(each.values.size()));
@@ -97,7 +115,7 @@ class AdamW {
   const AdamWOptions& options() const noexcept { return options_; }
   /// Steps taken.
   Index steps() const noexcept { return steps_; }
-  /// Learning rate of a role at full schedule.
+  /// Learning rate of a role at full schedule, where no group says otherwise.
   double learning_rate(Role role) const noexcept {
     if (role == Role::statistic) return 0;
     return role == Role::dynamics ? options_.dynamics_learning_rate.value_or(std::min(options_.learning_rate, 1e-3))
@@ -120,7 +138,7 @@ class AdamW {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const auto& [name, shape, values, role] = parameters_[i];
       if (role == Role::statistic) continue;
-      const double now = schedule * learning_rate(role), decay = role == Role::ordinary ? options_.weight_decay : 0;
+      const double now = schedule * rates_[i].learning_rate, decay = rates_[i].weight_decay;
       for (std::size_t j = 0; j < values.size(); ++j) {
         T &m = mean_[i](static_cast<Index>(j)), &v = square_[i](static_cast<Index>(j)), &p = values[j];
         const double g = shrink * static_cast<double>(gradients[i].values[j]);
@@ -149,6 +167,10 @@ class AdamW {
  private:
   std::vector<Parameter<T>> parameters_;
   AdamWOptions options_;
+  struct Rates {
+    double learning_rate, weight_decay;
+  };
+  std::vector<Rates> rates_;  // of each array
   std::vector<Array<T>> mean_, square_;
   Index steps_ = 0;
 };

@@ -44,21 +44,31 @@ class Plan {
       : features_(layer.features()), workload_(workload), runner_(std::move(runner)), why_(std::move(why)) {}
 
   /// Runs one sequence of at most the planned length.
-  /// @throws ShapeError if the sizes disagree or are beyond the plan's; nothing has changed then
-  void operator()(ConstSequence<Scalar> u, Sequence<Scalar> y, State& state) {
-    run(ConstBatch<Scalar>(u), Batch<Scalar>(y), {&state, 1});
+  /// @param u        input                            (L, H)
+  /// @param y        output                           (L, H)     may be u
+  /// @param state    before step 0, becomes that after step L-1
+  /// @param timing   of its steps
+  /// @throws         ShapeError if the sizes disagree or are beyond the plan's; DomainError if the layer takes no
+  ///                 intervals, or one is negative or not finite; nothing has changed then
+  void operator()(ConstSequence<Scalar> u, Sequence<Scalar> y, State& state, const Timing<Scalar>& timing = {}) {
+    run(ConstBatch<Scalar>(u), timing, Batch<Scalar>(y), {&state, 1});
   }
   /// Runs the same from rest. The last state is not asked for, which spares a convolution work.
-  void operator()(ConstSequence<Scalar> u, Sequence<Scalar> y) { run(ConstBatch<Scalar>(u), Batch<Scalar>(y), {}); }
+  void operator()(ConstSequence<Scalar> u, Sequence<Scalar> y) { run(ConstBatch<Scalar>(u), {}, Batch<Scalar>(y), {}); }
 
   /// Several sequences, each with a length and a state of its own; y is 0 beyond the lengths of u.
-  /// @throws ShapeError if the sizes disagree or are beyond the plan's; nothing has changed then
-  void operator()(ConstBatch<Scalar> u, Batch<Scalar> y, std::span<State> states) {
+  /// @param u        input                                                (batch, L, H)
+  /// @param y        output                                               (batch, L, H)     may be u
+  /// @param states   before step 0, become those after the last steps     (batch)
+  /// @param timing   of the steps, padding included                       (batch, L)
+  /// @throws         ShapeError if the sizes disagree or are beyond the plan's; DomainError if the layer takes no
+  ///                 intervals, or one is negative or not finite; nothing has changed then
+  void operator()(ConstBatch<Scalar> u, Batch<Scalar> y, std::span<State> states, const Timing<Scalar>& timing = {}) {
     detail::require_size("states (a sequence each)", u.size(), static_cast<Index>(states.size()));
-    run(u, y, states);
+    run(u, timing, y, states);
   }
   /// Runs them from rest.
-  void operator()(ConstBatch<Scalar> u, Batch<Scalar> y) { run(u, y, {}); }
+  void operator()(ConstBatch<Scalar> u, Batch<Scalar> y) { run(u, {}, y, {}); }
 
   /// Returns this plan, with the reason why it was chosen.
   Plan because(std::string why) && {
@@ -74,7 +84,7 @@ class Plan {
   }
 
  private:
-  void run(ConstBatch<Scalar> u, Batch<Scalar> y, std::span<State> states) {
+  void run(ConstBatch<Scalar> u, const Timing<Scalar>& timing, Batch<Scalar> y, std::span<State> states) {
     detail::require_same_batch<Scalar>(u, y, features_);
     if (u.size() > workload_.batch)
       throw ShapeError(detail::message("batch: expected at most the planned ", workload_.batch, ", got ", u.size()));
@@ -83,7 +93,8 @@ class Plan {
         throw ShapeError(
             detail::message("length: expected at most the planned ", workload_.length, ", got ", u.length(b)));
     for (const State& state : states) runner_->check(state);
-    runner_->run(u, y, states, workload_.executor);
+    runner_->check(u, timing.intervals);
+    runner_->run(detail::observed_in(u, timing.observed, y), timing.intervals, y, states, workload_.executor);
     detail::clear_padding<Scalar>(u, y);
   }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ssm/core/batch.hpp"
 #include "ssm/layer/algorithm.hpp"
+#include "ssm/layer/batch.hpp"
 #include "ssm/layer/concept.hpp"
 #include "ssm/layer/convolution.hpp"
 
@@ -40,11 +40,15 @@ class Runner {
   Runner& operator=(const Runner&) = delete;
   virtual ~Runner() = default;
 
-  /// Sizes have been checked. Without states: from rest, and the final ones are not asked for.
-  virtual void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) = 0;
+  /// Sizes have been checked, and that the layer takes intervals where there are some. Without states: from rest, and
+  /// the final ones are not asked for.
+  virtual void run(ConstBatch<T> u, Intervals<T> intervals, Batch<T> y, std::span<State> states,
+                   Executor& executor) = 0;
   virtual Index bytes() const = 0;
   virtual std::string name() const = 0;
 
+  /// @throws see check_intervals
+  void check(ConstBatch<T> u, Intervals<T> intervals) const { check_intervals(layer_, u, intervals); }
   /// @throws ShapeError unless the state is the layer's, where the layer can tell
   void check(const State& state) const {
     if constexpr (requires { layer_.engine().check(state); }) layer_.engine().check(state);
@@ -100,9 +104,16 @@ class RecurrenceRunner final : public Runner<Layer> {
   using typename Runner<Layer>::State, typename Runner<Layer>::T;
   RecurrenceRunner(const Layer& layer, Index batch) : Runner<Layer>(layer), rest_(layer, batch) {}
 
-  void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
+  void run(ConstBatch<T> u, [[maybe_unused]] Intervals<T> intervals, Batch<T> y, std::span<State> states,
+           Executor& executor) override {
     if (states.empty()) states = rest_.fresh(u.size());
     const auto state = [&](Index b) -> State& { return states[static_cast<std::size_t>(b)]; };
+    if constexpr (UnevenSSMLayer<Layer>)
+      if (!intervals.empty())
+        return executor.run(u.size(), [&](Index b, Index) {
+          this->layer_.forward(u[b], intervals.part(b * u.length(), u.length(b)), y.first_steps(b, u.length(b)),
+                               state(b));
+        });
     if constexpr (FeaturewiseLayer<Layer>) {
       // Neighbouring features run together, block of time by block of time, since their numbers lie in rows: as many as
       // leave every thread some tasks.
@@ -139,7 +150,7 @@ class ConvolutionRunner final : public Runner<Layer> {
     for (Index h = 0; h < layer.features(); ++h) features_.emplace_back(layer.engine(), h, work_.front());
   }
 
-  void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
+  void run(ConstBatch<T> u, Intervals<T>, Batch<T> y, std::span<State> states, Executor& executor) override {
     this->for_each_group(u.size(), executor, [&](Index b, Index first, Index count, Index worker) {
       State* const state = states.empty() ? nullptr : &states[static_cast<std::size_t>(b)];
       convolve(
@@ -174,11 +185,11 @@ class ScanRunner final : public Runner<Layer> {
       : Runner<Layer>(layer), rest_(layer, batch), work_(layer.engine().workspaces(threads, length)) {}
 
   /// Threads share the sequences where there are enough of them, and else the tiles of each.
-  void run(ConstBatch<T> u, Batch<T> y, std::span<State> states, Executor& executor) override {
+  void run(ConstBatch<T> u, Intervals<T> intervals, Batch<T> y, std::span<State> states, Executor& executor) override {
     if (states.empty()) states = rest_.fresh(u.size());
     const auto scan = [&](Index b, Executor& threads, std::span<Workspace> work) {
-      this->layer_.engine()(u[b], nullptr, y.first_steps(b, u.length(b)), states[static_cast<std::size_t>(b)], threads,
-                            work);
+      this->layer_.engine()(u[b], intervals.part(b * u.length(), u.length(b)), y.first_steps(b, u.length(b)),
+                            states[static_cast<std::size_t>(b)], threads, work);
     };
     if (u.size() >= executor.threads()) {
       executor.run(u.size(), [&](Index b, Index worker) {

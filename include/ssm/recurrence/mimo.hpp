@@ -2,7 +2,7 @@
 
 #include "ssm/core/executor.hpp"
 #include "ssm/core/gemm.hpp"
-#include "ssm/core/sequence.hpp"
+#include "ssm/core/intervals.hpp"
 #include "ssm/core/settle.hpp"
 #include "ssm/discretize/modal.hpp"
 #include "ssm/recurrence/state.hpp"
@@ -184,7 +184,7 @@ class MimoScan {
 
   /// Runs a sequence in given workspaces, at least one for each thread: allocates nothing. Sizes must have been
   /// checked. The states before each tile go to `starts`, if there is one.
-  void operator()(ConstSequence<T> u, const T* intervals, Sequence<T> y, State& state, Executor& executor,
+  void operator()(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state, Executor& executor,
                   std::span<Workspace> work, X* starts = nullptr) const {
     const Index L = u.length(), steps = work.front().tile.states.rows(), tiles = (L + steps - 1) / steps;
     std::atomic<Index> scanned{0};  // tiles whose scan is done: the state is that behind them
@@ -196,7 +196,7 @@ class MimoScan {
            done = scanned.load(std::memory_order_acquire))
         scanned.wait(done, std::memory_order_acquire);
       if (starts != nullptr) keep_state(state, starts + i * 2 * modes());
-      scan_tile(count, intervals == nullptr ? nullptr : intervals + first, state, own.tile);
+      scan_tile(count, intervals.part(first, count), state, own.tile);
       scanned.store(i + 1, std::memory_order_release);
       scanned.notify_all();
       read_out(u.block(first, count), y.block(first, count), own);
@@ -251,12 +251,12 @@ class MimoScan {
     }
   }
   /// Runs the scan over a tile whose states hold B u.
-  void scan_tile(Index count, const T* intervals, State& state, Tile& tile) const noexcept {
+  void scan_tile(Index count, Intervals<T> intervals, State& state, Tile& tile) const noexcept {
     const Index S = modes();
     const X* step = step_.data();
     for (Index k = 0; k < count; ++k) {
-      if (intervals != nullptr) {
-        make_step(static_cast<double>(intervals[k]), 0, S, tile.own_step.data());
+      if (!intervals.empty()) {
+        make_step(intervals[k], 0, S, tile.own_step.data());
         step = tile.own_step.data();
       }
       T* const v = tile.states.row(k).data();

@@ -70,22 +70,22 @@ class MimoAdjoint {
 
   /// The states before each tile, made by running through all but the last. Sizes must have been checked; valid until
   /// the next run.
-  const Checkpoints& checkpoints(ConstSequence<T> u, std::span<const T> intervals, const State& before) {
+  const Checkpoints& checkpoints(ConstSequence<T> u, Intervals<T> intervals, const State& before) {
     checkpoints_.starts = Array<X>(tiles_, 2 * scan_->modes());
     State state = before;
     for (Index i = 0; i < tiles_; ++i) {
       scan_->keep_state(state, checkpoints_.starts.row(i).data());
       if (i + 1 < tiles_) {
         make_product<Transposed::none>(states(steps_), row_major(u.block(i * steps_, steps_)), B());
-        scan_->scan_tile(steps_, of_tile(intervals, i), state, tile_);
+        scan_->scan_tile(steps_, intervals.part(i * steps_, steps_), state, tile_);
       }
     }
     return checkpoints_;
   }
 
   /// See S5::forward_vjp.
-  /// @param intervals   of uneven samples, or empty; their number must have been checked
-  void operator()(ConstSequence<T> u, std::span<const T> intervals, const Checkpoints& checkpoints, ConstSequence<T> dy,
+  /// @param intervals   of uneven samples, or none; their number must have been checked
+  void operator()(ConstSequence<T> u, Intervals<T> intervals, const Checkpoints& checkpoints, ConstSequence<T> dy,
                   State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) {
     scan_->check_sizes(u, dy, dstate);
     require_same_shape<T>(u, du, scan_->inputs());
@@ -107,14 +107,13 @@ class MimoAdjoint {
       std::copy_n(start + S, S, state.im.data());
       std::fill_n(state.low_re.data(), S, X(0));
       std::fill_n(state.low_im.data(), S, X(0));
-      scan_->scan_tile(count, of_tile(intervals, i), state, tile_);
+      scan_->scan_tile(count, intervals.part(from, count), state, tile_);
       add_product<Transposed::left, T>(dC, constant(states(count)), dy_tile);
       make_product<Transposed::right>(lambda, dy_tile, C);
       const X* step = scan_->step();
       for (Index k = count - 1; k >= 0; --k) {
-        const auto at = static_cast<std::size_t>(from + k);
         if (!intervals.empty()) {
-          scan_->make_step(static_cast<double>(intervals[at]), 0, S, tile_.own_step.data());
+          scan_->make_step(intervals[from + k], 0, S, tile_.own_step.data());
           step = tile_.own_step.data();
         }
         T *const v = driven_.data() + k * 2 * S, *const l = lambda_.data() + k * 2 * S;
@@ -123,8 +122,9 @@ class MimoAdjoint {
         else
           retreat_modes(S, step, v, start, l, d_.data(), sums_.data());
         if (!intervals.empty()) {
-          const double found = add_steps(static_cast<double>(intervals[at]), sums_, cotangent);
-          if (!dintervals.empty()) dintervals[at] += static_cast<T>(found);
+          const double found = add_steps(intervals[from + k], sums_, cotangent);
+          if (!dintervals.empty())
+            dintervals[static_cast<std::size_t>(from + k)] += static_cast<T>(intervals.unit() * found);
         }
       }
       if (intervals.empty()) add_steps(1, sums_, cotangent);
@@ -156,9 +156,6 @@ class MimoAdjoint {
   static ConstRows constant(Rows of) { return {of.data, of.rows, of.columns, of.stride}; }
   ConstRows B() const { return {scan_->B().data(), scan_->inputs(), 2 * scan_->modes(), 2 * scan_->modes()}; }
   Rows states(Index count) { return {tile_.states.data(), count, 2 * scan_->modes(), 2 * scan_->modes()}; }
-  const T* of_tile(std::span<const T> intervals, Index tile) const noexcept {
-    return intervals.empty() ? nullptr : intervals.data() + tile * steps_;
-  }
 
   /// Rows of sums over steps of one length: of lambda conj(x_{k-1}), of lambda conj(B u); real and imaginary parts.
   static constexpr Index step_sums = 4;

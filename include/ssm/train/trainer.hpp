@@ -1,16 +1,12 @@
 #pragma once
 
 #include "ssm/io/model.hpp"
-#include "ssm/nn/backpropagation.hpp"
-#include "ssm/optim/adamw.hpp"
 #include "ssm/optim/average.hpp"
-#include "ssm/optim/schedule.hpp"
+#include "ssm/train/options.hpp"
 
 #include <chrono>
-#include <functional>
 #include <numeric>
 
-/// The loop around a model: shuffling, batches, schedule, averages, checkpoints.
 namespace ssm::train {
 
 /// A training that cannot go on. The message says where, and what is left.
@@ -18,87 +14,21 @@ struct TrainingError : Error {
   using Error::Error;
 };
 
-/// Options of a training.
-struct Options {
-  Index epochs = 20;                                  ///< passes over all examples
-  Index batch = 32;                                   ///< sequences of a step
-  double learning_rate = 4e-3;                        ///< see optim::AdamWOptions
-  double weight_decay = 0.05;                         ///< the same
-  std::optional<double> dynamics_learning_rate = {};  ///< the same
-  double warmup = 1;                                  ///< epochs of rising rate; a cosine to 0 over the rest
-  double clip = 1;                                    ///< largest norm of a step's gradient
-  double ema_decay = 0;                   ///< decay of the exponential moving average of the weights; 0: none
-  std::uint64_t seed = 1;                 ///< seed of shuffling, augmentation and dropout
-  std::vector<std::string> frozen = {};   ///< see optim::AdamWOptions
-  std::filesystem::path checkpoint = {};  ///< written after every epoch and when stopped; empty: none
-
-  /// @throws DomainError that names what is out of its range
-  void check() const {
-    ssm::detail::require_at_least("epochs", 0, epochs);
-    ssm::detail::require_at_least("batch", 1, batch);
-    if (!(warmup >= 0) || !std::isfinite(warmup))
-      throw DomainError(ssm::detail::message("warmup: expected a finite number of epochs, at least 0, got ", warmup));
-    if (!(ema_decay >= 0 && ema_decay < 1))
-      throw DomainError(ssm::detail::message("ema_decay: expected a decay in [0, 1), got ", ema_decay));
-    optimizer().check();
-  }
-  /// Returns the options of the optimiser.
-  optim::AdamWOptions optimizer() const {
-    optim::AdamWOptions all;
-    all.learning_rate = learning_rate;
-    all.weight_decay = weight_decay;
-    all.dynamics_learning_rate = dynamics_learning_rate;
-    all.clip = clip;
-    all.frozen = frozen;
-    return all;
-  }
-};
-
-/// One epoch of a curve.
-struct Epoch {
-  double epoch;     ///< from 1
-  double loss;      ///< mean over its examples, while the weights changed
-  double accuracy;  ///< share of right answers, likewise
-  double seconds;   ///< since training began, stops not counted
-  double test;      ///< result of `evaluate` after it; NaN without one
-};
-
-/// Progress of a training.
-struct Progress {
-  Index epoch;                ///< from 0
-  Index step;                 ///< number within the epoch, from 1
-  Index steps;                ///< steps in an epoch
-  double loss;                ///< mean over the epoch so far
-  double accuracy;            ///< likewise
-  double samples_per_second;  ///< since this run began
-  double seconds_left;        ///< at that speed
-};
-
-/// A sequence to learn from, made for one step: what `Example` points to.
-template <Real T>
-struct Sample {
-  std::vector<T> u;               ///< (L, inputs)
-  std::vector<T> intervals = {};  ///< (L), or empty
-};
-
-/// Loss of one answer, and its accuracy.
-struct LossResult {
-  double loss;      ///< to be made small
-  double accuracy;  ///< share of the answer that is right, 0 .. 1
-};
-
 /// Trains a stack. Everything random in a step is drawn from (seed, step), so a training that was stopped, or killed
 /// and resumed from its last checkpoint, gives the same bits as one that was left alone, for any number of threads.
 ///
 ///     train::Trainer<Layer> trainer(model, options, threads);
 ///     trainer.run(examples, sample, loss, {.on_step = .., .evaluate = .., .should_stop = ..});
+///
+/// A finished or stopped training may be prolonged: by `prolong`, or by more epochs when it is resumed. All else, the
+/// examples too, must be as it was; what is not is named.
 template <TrainableLayer Layer>
 class Trainer {
  public:
   /// Scalar type of inputs and outputs.
   using T = typename Layer::Scalar;
-  /// Example i as it is to be learnt this time: augmented by what is drawn.
-  using MakeSample = std::function<Sample<T>(Index i, Random& random)>;
+  /// See train::MakeSample.
+  using MakeSample = train::MakeSample<T>;
   /// Returns the loss of the answer to example i, and adds its cotangent, times `weight`; from any thread.
   using Loss = std::function<LossResult(Index i, ConstSequence<T> answer, Sequence<T> danswer, double weight)>;
   /// Functions of the caller's that a training calls.
@@ -106,6 +36,7 @@ class Trainer {
     std::function<void(const Progress&)> on_step = {};             ///< after every step
     std::function<double(const nn::Stack<Layer>&)> evaluate = {};  ///< after every epoch, of the averaged model
     std::function<bool()> should_stop = {};                        ///< asked after every step
+    std::optional<MakeSample> validation_sample = {};  ///< what is held out; not set: as what is learnt, of one draw
   };
 
   /// @param model      is trained in place; must outlive it
@@ -115,14 +46,45 @@ class Trainer {
   Trainer(nn::Stack<Layer>& model, const Options& options, Executor& executor)
       : model_(model),
         options_((options.check(), options)),
+        executor_(executor),
         optimizer_(model.parameters(), options.optimizer()),
         average_(model.parameters(), options.ema_decay),
-        backpropagate_(executor) {}
+        backpropagate_(executor) {
+    if (options_.validation > 0) best_ = kept(model_.parameters());
+  }
 
   /// Steps taken.
   Index steps() const noexcept { return optimizer_.steps(); }
   /// Epochs done.
   const std::vector<Epoch>& curve() const noexcept { return curve_; }
+
+  /// Whether it ended before its last epoch since what is held out did not get better: see Options::patience.
+  bool ended_early() const noexcept { return options_.patience > 0 && stale() >= options_.patience; }
+  /// The epoch, from 1, of the least loss on what is held out; 0 before there is one.
+  Index best_epoch() const noexcept {
+    std::size_t best = 0;
+    for (std::size_t i = 1; i <= curve_.size(); ++i)
+      if (std::isfinite(curve_[i - 1].validation) &&
+          (best == 0 || curve_[i - 1].validation < curve_[best - 1].validation))
+        best = i;
+    return static_cast<Index>(best);
+  }
+  /// Makes the model that of the best epoch, which is kept beside the last one. A training that is prolonged afterwards
+  /// goes on from it.
+  /// @throws DomainError if nothing was held out, or no epoch is done
+  void use_best() {
+    if (best_epoch() == 0) throw DomainError("best model: expected an epoch with validation, got none");
+    if (averaged_) exchange();
+    averaged_ = false;
+    put_back(model_.parameters(), best_);
+    model_.refresh();
+  }
+  /// Sets another number of epochs, for a training that is to go on: run it again.
+  /// @throws DomainError if more are done already
+  void prolong(Index epochs) {
+    check_epochs(epochs);
+    options_.epochs = epochs;
+  }
 
   /// Trains to the end, or until `should_stop`.
   /// @param examples   how many there are
@@ -135,60 +97,29 @@ class Trainer {
   ///                   array and the last checkpoint; Error where that cannot be written. The model is as after the
   ///                   step before.
   bool run(Index examples, const MakeSample& sample, const Loss& loss, const Listener& listener = {}) {
-    ssm::detail::require_at_least("examples", 1, examples);
-    if (examples_ > 0 && examples != examples_)
-      throw DomainError(
-          ssm::detail::message("examples: expected the ", examples_, " that this training began with, got ", examples));
-    examples_ = examples;
-    const Index batch = std::min(options_.batch, examples), per_epoch = (examples + batch - 1) / batch;
-    const auto warmup = static_cast<Index>(options_.warmup * static_cast<double>(per_epoch));
+    begin(examples, sample);
+    const Index batch = std::min(options_.batch, std::ssize(learnt_));
+    const Index together = std::min(batch * options_.accumulate, std::ssize(learnt_));
+    const Index per_epoch = (std::ssize(learnt_) + together - 1) / together, total = options_.epochs * per_epoch;
     const auto begun = std::chrono::steady_clock::now();
     const Index already = steps();
     const double seconds_before = seconds_;
     Index seen = 0;
     std::vector<Index> order;
     auto gradient = zero(model_.weights());
-    while (steps() < options_.epochs * per_epoch) {
+    while (steps() < total && !ended_early()) {
       const Index epoch = steps() / per_epoch, step = steps() % per_epoch;
       if (step == 0) loss_ = right_ = count_ = 0;
-      if (order.empty() || step == 0) order = shuffled(examples, epoch);
-      Random random(mixed(options_.seed, 2, steps()));
-      const Index first = step * batch, count = std::min(batch, examples - first);
-      std::vector<Sample<T>> samples;
-      std::vector<nn::Example<T>> views;
-      const auto of_example = [&](Index i, const std::string& why) {  // what is wrong with one of them
-        return stopped(ssm::detail::message("example ", order[at(first + i)], ": ", why));
-      };
-      for (Index i = 0; i < count; ++i) try {
-          samples.push_back(sample(order[at(first + i)], random));
-          views.push_back({ConstSequence<T>(std::span<const T>(samples.back().u), model_.shape().inputs),
-                           samples.back().intervals});
-        } catch (const std::exception& error) {
-          throw of_example(i, error.what());
-        }
-      std::vector<double> right(at(count)), losses(at(count));
+      if (order.empty() || step == 0) order = shuffled(epoch);
+      const Index first = step * together, count = std::min(together, std::ssize(learnt_) - first);
+      const auto of_step = std::span<const Index>(order).subspan(at(first), at(count));
       clear(gradient);
-      double sum = 0;
-      try {
-        sum = backpropagate_(
-            model_, views, random,
-            [&](Index i, ConstSequence<T> answer, Sequence<T> danswer) {
-              const LossResult result = loss(order[at(first + i)], answer, danswer, 1 / static_cast<double>(count));
-              right[at(i)] = result.accuracy;
-              return losses[at(i)] = result.loss;
-            },
-            gradient);
-      } catch (const nn::ExampleError& error) {
-        throw of_example(error.example, error.what());
-      }
-      for (Index i = 0; i < count; ++i)
-        if (!std::isfinite(losses[at(i)]))
-          throw of_example(i, std::isnan(losses[at(i)]) ? "its loss is nan" : "its loss is infinite");
-      require_finite(gradient, std::span<const Index>(order).subspan(at(first), at(count)));
-      take_step(gradient, optim::warmup_cosine(steps(), warmup, options_.epochs * per_epoch));
+      const LossResult result = add_gradient(of_step, batch, sample, loss, gradient);
+      require_finite(gradient, of_step);
+      take_step(gradient, options_.schedule.factor({steps(), total, per_epoch, validation_curve()}));
       if (options_.ema_decay > 0) average_.update();
-      loss_ += sum;
-      right_ += std::accumulate(right.begin(), right.end(), 0.0);
+      loss_ += result.loss;
+      right_ += result.accuracy;
       count_ += static_cast<double>(count);
       seen += count;
       const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -196,24 +127,16 @@ class Trainer {
       if (listener.on_step) {
         const double per_step = elapsed / static_cast<double>(steps() - already);
         listener.on_step({epoch, step + 1, per_epoch, loss_ / count_, right_ / count_,
-                          static_cast<double>(seen) / elapsed,
-                          per_step * static_cast<double>(options_.epochs * per_epoch - steps())});
+                          static_cast<double>(seen) / elapsed, per_step * static_cast<double>(total - steps())});
       }
       const bool epoch_done = step + 1 == per_epoch;
-      if (epoch_done) {
-        double test = std::numeric_limits<double>::quiet_NaN();
-        if (listener.evaluate) {
-          exchange();
-          test = listener.evaluate(model_);
-          exchange();
-        }
-        curve_.push_back({static_cast<double>(epoch + 1), loss_ / count_, right_ / count_, seconds_, test});
-      }
-      const bool stopping = steps() < options_.epochs * per_epoch && listener.should_stop && listener.should_stop();
+      if (epoch_done) end_epoch(epoch, sample, loss, listener);
+      const bool stopping = steps() < total && listener.should_stop && listener.should_stop();
       if (epoch_done || stopping) save();
       if (stopping) return false;
     }
-    exchange();
+    if (!averaged_) exchange();
+    averaged_ = true;
     return true;
   }
 
@@ -223,11 +146,13 @@ class Trainer {
     io::File file;
     io::detail::describe<Layer>(file, model_.weights());
     file.metadata["format"] = "ssm checkpoint";
-    file.metadata["training"] = recipe();
+    for (const auto& [name, value] : options_.recipe()) file.metadata["training/" + name] = value;
     file.metadata["examples"] = std::to_string(examples_);
+    file.metadata["examples/fingerprint"] = fingerprint_;
     io::put(file, model_.parameters());
     io::put(file, optimizer_.state());
     if (options_.ema_decay > 0) io::put(file, average_.state());
+    if (!best_.empty()) io::put(file, best_arrays());
     auto numbers = progress();
     io::put<double>(file, {{"progress", {static_cast<Index>(numbers.size())}, numbers, Role::statistic}});
     io::write(options_.checkpoint, file);
@@ -241,11 +166,13 @@ class Trainer {
     const auto fail = [&](const std::string& why) { throw io::FormatError(options_.checkpoint.string() + ": " + why); };
     if (const std::string format = io::detail::need(file, "format"); format != "ssm checkpoint")
       fail("format: expected 'ssm checkpoint', got '" + format + "'");
-    if (const std::string training = io::detail::need(file, "training"); training != recipe())
-      fail("expected the training '" + recipe() + "', got '" + training + "': remove it to begin anew");
+    for (const auto& [name, value] : options_.recipe())
+      if (const std::string& was = io::detail::need(file, "training/" + name); was != value)
+        fail(name + ": expected that of the training that the checkpoint is of, '" + was + "', got '" + value +
+             "'; remove the checkpoint to begin anew");
     const auto found = file.tensors.find("progress");
     if (found == file.tensors.end() || found->second.type != "F64" || found->second.shape.size() != 1 ||
-        found->second.shape[0] < 6 || (found->second.shape[0] - 6) % 5 != 0)
+        found->second.shape[0] < 6 || (found->second.shape[0] - 6) % epoch_numbers != 0)
       fail("progress: expected in the file, is not there");
     std::vector<double> numbers(at(found->second.shape[0]));
     io::take<double>(file, {{"progress", found->second.shape, numbers, Role::statistic}});
@@ -253,6 +180,9 @@ class Trainer {
     for (auto& each : optimizer_.state()) arrays.push_back(std::move(each));
     if (options_.ema_decay > 0)
       for (auto& each : average_.state()) arrays.push_back(std::move(each));
+    if (!best_.empty())
+      for (auto& each : best_arrays()) arrays.push_back(std::move(each));
+    const std::string fingerprint = io::detail::need(file, "examples/fingerprint");
     const auto examples = io::detail::number<Index>(file, "examples");
     const auto before = kept(arrays);
     io::take(file, arrays);
@@ -263,6 +193,8 @@ class Trainer {
       fail(error.what());
     }
     examples_ = examples;
+    fingerprint_ = fingerprint;
+    averaged_ = false;
     optimizer_.set_steps(static_cast<Index>(numbers[0]));
     average_.set_updates(static_cast<Index>(numbers[1]));
     loss_ = numbers[2];
@@ -270,8 +202,10 @@ class Trainer {
     count_ = numbers[4];
     seconds_ = numbers[5];
     curve_.clear();
-    for (std::size_t i = 6; i < numbers.size(); i += 5)
-      curve_.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3], numbers[i + 4]});
+    for (std::size_t i = 6; i < numbers.size(); i += epoch_numbers)
+      curve_.push_back(
+          {numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3], numbers[i + 4], numbers[i + 5], numbers[i + 6]});
+    check_epochs(options_.epochs);
     return true;
   }
 
@@ -287,10 +221,9 @@ class Trainer {
     }
     return z;
   }
-  std::vector<Index> shuffled(Index examples, Index epoch) const {
-    Random random(mixed(options_.seed, 1, epoch));
-    std::vector<Index> order(at(examples));
-    std::iota(order.begin(), order.end(), Index{0});
+  std::vector<Index> shuffled(Index epoch) const { return shuffled(learnt_, mixed(options_.seed, 1, epoch)); }
+  static std::vector<Index> shuffled(std::vector<Index> order, std::uint64_t seed) {
+    Random random(seed);
     for (std::size_t i = order.size(); i > 1; --i)
       std::swap(order[i - 1], order[static_cast<std::size_t>(random.uniform() * static_cast<double>(i))]);
     return order;
@@ -320,6 +253,178 @@ class Trainer {
       throw stopped(std::string("no layer can be made of the weights that it leads to: ") + error.what());
     }
   }
+  /// Checks the examples, and parts those that are held out from those that are learnt.
+  void begin(Index examples, const MakeSample& sample) {
+    ssm::detail::require_at_least("examples", 1, examples);
+    const auto held = static_cast<Index>(std::round(options_.validation * static_cast<double>(examples)));
+    if (options_.validation > 0 && (held < 1 || held >= examples))
+      throw DomainError(ssm::detail::message("validation: expected a share of the ", examples,
+                                             " examples that holds out one and leaves one, got ", options_.validation));
+    if (examples_ > 0 && examples != examples_)
+      throw DomainError(
+          ssm::detail::message("examples: expected the ", examples_, " that this training began with, got ", examples));
+    std::string found = fingerprint(examples, sample);
+    if (!fingerprint_.empty() && found != fingerprint_)
+      throw DomainError("examples: expected those that this training began with, of fingerprint " + fingerprint_ +
+                        ", got others, of fingerprint " + found);
+    examples_ = examples;
+    fingerprint_ = std::move(found);
+    std::vector<Index> all(at(examples));
+    std::iota(all.begin(), all.end(), Index{0});
+    if (held > 0) {
+      const auto drawn = shuffled(all, mixed(options_.seed, 3, 0));
+      held_.assign(drawn.begin(), drawn.begin() + held);
+      all.assign(drawn.begin() + held, drawn.end());
+      std::sort(held_.begin(), held_.end());
+      std::sort(all.begin(), all.end());
+    }
+    learnt_ = std::move(all);
+    if (averaged_ && steps() < options_.epochs * steps_per_epoch()) exchange();  // it goes on from the last weights
+    averaged_ = averaged_ && steps() >= options_.epochs * steps_per_epoch();
+  }
+  Index steps_per_epoch() const {
+    const Index together = std::min(options_.batch * options_.accumulate, std::ssize(learnt_));
+    return (std::ssize(learnt_) + together - 1) / together;
+  }
+  /// A checksum of up to 256 examples, evenly spread, as one draw makes them.
+  std::string fingerprint(Index examples, const MakeSample& sample) const {
+    std::uint64_t sum = 0xCBF29CE484222325U;
+    const auto add = [&](const auto& numbers) {
+      for (const std::byte each : std::as_bytes(std::span(numbers)))
+        sum = (sum ^ static_cast<std::uint64_t>(each)) * 0x100000001B3U;
+    };
+    const Index some = std::min<Index>(examples, 256);
+    for (Index j = 0; j < some; ++j) {
+      const Index i = j * examples / some;
+      Random random(mixed(0, 4, i));
+      const Sample<T> each = made(i, sample, random);
+      add(each.u);
+      add(each.intervals);
+      add(each.observed);
+      add(each.other);
+    }
+    std::ostringstream text;
+    text << std::hex << sum;
+    return text.str();
+  }
+  Sample<T> made(Index i, const MakeSample& sample, Random& random) const {
+    try {
+      return sample(i, random);
+    } catch (const std::exception& error) {
+      throw stopped(i, error.what());
+    }
+  }
+  /// Adds the mean gradient of a step's examples, batch by batch.
+  /// @return   the sums of losses and accuracies
+  LossResult add_gradient(std::span<const Index> of_step, Index batch, const MakeSample& sample, const Loss& loss,
+                          nn::StackParameters<Layer>& gradient) {
+    Random random(mixed(options_.seed, 2, steps()));
+    LossResult sum{0, 0};
+    for (std::size_t first = 0; first < of_step.size(); first += at(batch)) {
+      const auto some = of_step.subspan(first, std::min(at(batch), of_step.size() - first));
+      std::vector<Sample<T>> samples;
+      std::vector<nn::Example<T>> views;
+      for (const Index i : some) samples.push_back(made(i, sample, random));
+      for (std::size_t i = 0; i < some.size(); ++i) try {
+          views.push_back(samples[i].view(model_.shape().inputs));
+        } catch (const std::exception& error) {
+          throw stopped(some[i], error.what());
+        }
+      std::vector<double> right(some.size()), losses(some.size());
+      try {
+        sum.loss += backpropagate_(
+            model_, views, random,
+            [&](Index i, ConstSequence<T> answer, Sequence<T> danswer) {
+              const LossResult result = loss(some[at(i)], answer, danswer, 1 / static_cast<double>(of_step.size()));
+              right[at(i)] = result.accuracy;
+              return losses[at(i)] = result.loss;
+            },
+            gradient);
+      } catch (const nn::ExampleError& error) {
+        throw stopped(some[at(error.example)], error.what());
+      }
+      for (std::size_t i = 0; i < some.size(); ++i)
+        if (!std::isfinite(losses[i]))
+          throw stopped(some[i], std::isnan(losses[i]) ? "its loss is nan" : "its loss is infinite");
+      sum.accuracy += std::accumulate(right.begin(), right.end(), 0.0);
+    }
+    return sum;
+  }
+  /// Measures the averaged model, and keeps it where it is the best one.
+  void end_epoch(Index epoch, const MakeSample& sample, const Loss& loss, const Listener& listener) {
+    constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    Epoch done{static_cast<double>(epoch + 1), loss_ / count_, right_ / count_, seconds_, none, none, none};
+    if (listener.evaluate || !held_.empty()) {
+      exchange();
+      if (listener.evaluate) done.test = listener.evaluate(model_);
+      if (!held_.empty()) {
+        const LossResult found = validate(listener.validation_sample.value_or(sample), loss);
+        done.validation = found.loss;
+        done.validation_accuracy = found.accuracy;
+      }
+      curve_.push_back(done);
+      if (!held_.empty() && best_epoch() == std::ssize(curve_)) best_ = kept(model_.parameters());
+      exchange();
+    } else {
+      curve_.push_back(done);
+    }
+  }
+  /// Returns the mean loss and accuracy on what is held out.
+  LossResult validate(const MakeSample& sample, const Loss& loss) {
+    std::vector<LossResult> all(held_.size());
+    std::vector<Sample<T>> samples;
+    for (const Index i : held_) {
+      Random random(mixed(options_.seed, 5, i));
+      samples.push_back(made(i, sample, random));
+    }
+    executor_.run(std::ssize(held_), [&](Index j, Index) {
+      try {
+        const nn::Example<T> each = samples[at(j)].view(model_.shape().inputs);
+        const Index rows = model_.shape().compare ? 1 : model_.answers(each.u.length());
+        std::vector<T> numbers(at(2 * rows * model_.shape().outputs));
+        const Sequence<T> answer(numbers.data(), rows, model_.shape().outputs),
+            danswer(numbers.data() + rows * model_.shape().outputs, rows, model_.shape().outputs);
+        if (model_.shape().compare)
+          model_.forward(each.u, each.other, answer, each.reading, each.other_reading);
+        else
+          model_.forward(each.u, answer, each.reading);
+        all[at(j)] = loss(held_[at(j)], answer, danswer, 1);
+      } catch (const std::exception& error) {
+        throw stopped(held_[at(j)], error.what());
+      }
+    });
+    LossResult mean{0, 0};
+    for (const LossResult& each : all) {
+      mean.loss += each.loss / static_cast<double>(all.size());
+      mean.accuracy += each.accuracy / static_cast<double>(all.size());
+    }
+    return mean;
+  }
+  /// Epochs since the best one.
+  Index stale() const noexcept { return std::ssize(curve_) - best_epoch(); }
+  std::vector<double> validation_curve() const {
+    std::vector<double> all;
+    for (const Epoch& each : curve_)
+      if (std::isfinite(each.validation)) all.push_back(each.validation);
+    return all;
+  }
+  void check_epochs(Index epochs) const {
+    if (epochs < std::ssize(curve_))
+      throw DomainError(
+          ssm::detail::message("epochs: expected at least the ", curve_.size(), " that are done, got ", epochs));
+  }
+  /// The best weights, as a file has them.
+  std::vector<Parameter<T>> best_arrays() {
+    std::vector<Parameter<T>> all = model_.parameters();
+    std::size_t first = 0;
+    for (auto& each : all) {
+      each.name = "best/" + each.name;
+      each.values = std::span(best_).subspan(first, each.values.size());
+      each.role = Role::statistic;
+      first += each.values.size();
+    }
+    return all;
+  }
   static void clear(nn::StackParameters<Layer>& gradient) {
     for (const auto& each : parameters_of(gradient)) std::fill(each.values.begin(), each.values.end(), T(0));
   }
@@ -332,6 +437,9 @@ class Trainer {
           throw stopped("examples " + which + ": the gradient of " + each.name + " is not finite");
         }
   }
+  TrainingError stopped(Index example, const std::string& why) const {
+    return stopped(ssm::detail::message("example ", example, ": ", why));
+  }
   TrainingError stopped(const std::string& why) const {
     const bool kept = !options_.checkpoint.empty() && std::filesystem::exists(options_.checkpoint);
     return TrainingError(ssm::detail::message("step ", steps() + 1, ": ", why, "; the last good checkpoint is ",
@@ -342,34 +450,30 @@ class Trainer {
     average_.swap();
     model_.refresh();
   }
-  std::string recipe() const {
-    return ssm::detail::message("epochs ", options_.epochs, ", batch ", options_.batch, ", rate ",
-                                options_.learning_rate, ", decay ", options_.weight_decay, ", dynamics ",
-                                options_.dynamics_learning_rate.value_or(-1), ", warm-up ", options_.warmup, ", clip ",
-                                options_.clip, ", average ", options_.ema_decay, ", seed ", options_.seed,
-                                frozen_names());
-  }
-  std::string frozen_names() const {
-    std::string all;
-    for (const auto& name : options_.frozen) all += (all.empty() ? ", frozen " : " ") + name;
-    return all;
-  }
   std::vector<double> progress() const {
     std::vector<double> numbers{
         static_cast<double>(steps()), static_cast<double>(average_.updates()), loss_, right_, count_, seconds_};
     for (const Epoch& each : curve_)
-      for (const double number : {each.epoch, each.loss, each.accuracy, each.seconds, each.test})
+      for (const double number :
+           {each.epoch, each.loss, each.accuracy, each.seconds, each.test, each.validation, each.validation_accuracy})
         numbers.push_back(number);
     return numbers;
   }
 
+  static constexpr Index epoch_numbers = 7;  // of an Epoch, in a checkpoint
+
   nn::Stack<Layer>& model_;
   Options options_;
+  Executor& executor_;
   optim::AdamW<T> optimizer_;
   optim::Average<T> average_;
   nn::Backpropagation<Layer> backpropagate_;
   std::vector<Epoch> curve_;
-  Index examples_ = 0;  // that it began with
+  Index examples_ = 0;                // that it began with
+  std::string fingerprint_;           // of them
+  std::vector<Index> learnt_, held_;  // numbers of examples
+  std::vector<T> best_;               // all arrays of the best model, where something is held out
+  bool averaged_ = false;             // whether the model is the averaged one
   double loss_ = 0, right_ = 0, count_ = 0, seconds_ = 0;
 };
 
