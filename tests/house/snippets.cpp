@@ -84,6 +84,20 @@ auto logits = hearing.step({&sample, 1});
   // clang-format on
 }
 
+void stream_it(const ssm::nn::Stack<ssm::S5<float>>& model, ssm::ConstSequence<float> u, ssm::Sequence<float> y,
+               std::span<const float> u_k, ssm::ConstSequence<float> whole, ssm::Sequence<float> answer,
+               std::span<const float> gaps, std::span<const std::uint8_t> mask) {
+  // clang-format off
+ssm::nn::Stream<ssm::S5<float>> stream = model.stream();
+stream.prepare(512, {.pool = ssm::nn::Leak{8000}, .on_bad_sample = ssm::nn::OnBadSample::hold, .rates = {2}});
+stream.process(u, y);                                 // a block, at the speed of forward; planar audio: process(in, out, steps)
+stream.step(u_k, ssm::Seconds{0.02});                 // a sample with a time of its own; stream.skip(..) where there is none
+stream.set_rate(2);                                   // in place, states kept
+stream.reset(u_k);                                    // as though u_k had been there for ever: no click
+model.forward(whole, answer, {.intervals = ssm::InSeconds<float>{gaps, model.layer_step()}, .observed = mask});
+  // clang-format on
+}
+
 void published_models(ssm::Random& random) {
   using namespace ssm;
   // clang-format off
