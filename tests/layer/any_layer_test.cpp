@@ -43,7 +43,8 @@ void check_is(const typename Layer::Parameters& parameters) {
   auto expected_cotangent = own.cotangent();
   auto got_cotangent = any.cotangent();
   CheckpointsOf<Layer> left;
-  detail::Erased any_left, work;
+  AnyLayer<float>::Checkpoints any_left;
+  AnyLayer<float>::Workspace work;
   WorkspaceOf<Layer> own_work;
   forward_from_rest(own, u, expected, left);
   forward_from_rest(any, u, got, any_left);

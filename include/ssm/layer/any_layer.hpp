@@ -140,10 +140,10 @@ class AnyModel {
   virtual AnyParameters<T> parameters() const = 0;
   virtual Erased cotangent() const = 0;
   virtual void forward_vjp(ConstSequence<T> u, const Erased* from, ConstSequence<T> dy, Erased* dstate, Sequence<T> du,
-                           Erased& cotangent, Erased& work) const = 0;
+                           Erased& cotangent, ErasedByType& work) const = 0;
   virtual void forward_vjp(ConstSequence<T> u, Intervals<T> intervals, const Erased& before, ConstSequence<T> dy,
                            Erased& dstate, Sequence<T> du, std::span<T> dintervals, Erased& cotangent,
-                           Erased& work) const = 0;
+                           ErasedByType& work) const = 0;
   virtual void parameters_vjp(const Erased& cotangent, AnyParameters<T>& gradient) const = 0;
 };
 
@@ -246,11 +246,11 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
   Erased cotangent() const override { return Erased::of(layer.cotangent()); }
   void forward_vjp(ConstSequence<T> u, [[maybe_unused]] const Erased* from, ConstSequence<T> dy,
                    [[maybe_unused]] Erased* dstate, Sequence<T> du, Erased& cotangent,
-                   [[maybe_unused]] Erased& work) const override {
+                   [[maybe_unused]] ErasedByType& work) const override {
     Cotangent& sum = cotangent.as<Cotangent>();
     const auto run = [&](auto&&... given) {
       if constexpr (requires { typename Layer::Workspace; })
-        layer.forward_vjp(u, given..., du, sum, &work.as_or_made<Work>());
+        layer.forward_vjp(u, given..., du, sum, &work.get<Work>());
       else
         layer.forward_vjp(u, given..., du, sum);
     };
@@ -267,7 +267,7 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
   void forward_vjp(ConstSequence<T> u, [[maybe_unused]] Intervals<T> intervals, [[maybe_unused]] const Erased& before,
                    ConstSequence<T> dy, [[maybe_unused]] Erased& dstate, Sequence<T> du,
                    [[maybe_unused]] std::span<T> dintervals, [[maybe_unused]] Erased& cotangent,
-                   [[maybe_unused]] Erased& work) const override {
+                   [[maybe_unused]] ErasedByType& work) const override {
     Cotangent& sum = cotangent.as<Cotangent>();
     const auto run = [&](auto... kept) {
       if constexpr (UnevenWhole<Layer>)
@@ -277,7 +277,7 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
     };
     if constexpr (UnevenWhole<Layer> || UnevenTrainable<Layer>) {
       if constexpr (requires { typename Layer::Workspace; })
-        run(&work.as_or_made<Work>());
+        run(&work.get<Work>());
       else
         run();
     } else {
@@ -358,8 +358,8 @@ class AnyLayer {
   using Cotangent = detail::Erased;
   /// Checkpoints that a forward run leaves for its backward run.
   using Checkpoints = detail::Erased;
-  /// Scratch memory of a backward run, of one kind of layer at a time.
-  using Workspace = detail::Erased;
+  /// Scratch memory of a backward run: one for each kind of layer that it was used with.
+  using Workspace = detail::ErasedByType;
 
   /// Makes the layer.
   /// @param parameters   of a layer: not those made by default

@@ -118,4 +118,19 @@ class Erased {
   std::unique_ptr<Held> held_;
 };
 
+/// One value of each type that was asked for: scratch memory of layers of several kinds.
+class ErasedByType {
+ public:
+  /// Returns the value of this type, made by default where there is none yet.
+  template <class Value>
+  Value& get() {
+    for (Erased& each : values_)
+      if (each.is<Value>()) return each.as<Value>();
+    return values_.emplace_back(Erased::of(Value())).template as<Value>();
+  }
+
+ private:
+  std::vector<Erased> values_;
+};
+
 }  // namespace ssm::detail
