@@ -91,7 +91,8 @@ TEST_CASE("schedules of a training are functions of the moment", "[optim]") {
   CHECK(std::abs(at(optim::one_cycle(), 0) - 0.04) <= 1e-15);
   CHECK(std::abs(at(optim::one_cycle(), 29) - 1) <= 1e-15);
   CHECK(std::abs(at(optim::one_cycle(), 99) - 4e-6) <= 1e-15);
-  CHECK(std::abs(at(optim::one_cycle(), 10) - (1 + (0.04 - 1) / 2 * (1 + std::cos(std::numbers::pi * 10 / 29)))) <= 1e-15);
+  CHECK(std::abs(at(optim::one_cycle(), 10) - (1 + (0.04 - 1) / 2 * (1 + std::cos(std::numbers::pi * 10 / 29)))) <=
+        1e-15);
   const auto plateau = optim::plateau(0.5, 1);
   CHECK(at(plateau, 5) == 1);
   CHECK(at(plateau, 5, {1, 0.9, 0.91}) == 1);
