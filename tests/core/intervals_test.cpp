@@ -23,6 +23,8 @@ TEST_CASE("read from its end, a sequence has the same time between two samples",
   const Intervals<float> turned = Intervals<float>(InSeconds<float>{numbers, Seconds{0.5}}).backwards(memory);
   for (const auto& [k, expected] : {std::pair{0, 18.0}, {1, 6.0}, {2, 4.0}, {3, 2.0}}) CHECK(turned[k] == expected);
   CHECK(Intervals<float>(InLayerSteps<float>{{}}).backwards(memory).empty());
+  const Intervals<float> same = Intervals<float>(InLayerSteps<float>{numbers, ReadBackwards::same}).backwards(memory);
+  for (const auto& [k, expected] : {std::pair{0, 3.0}, {1, 2.0}, {2, 1.0}, {3, 9.0}}) CHECK(same[k] == expected);
 }
 
 TEST_CASE("intervals that are none are refused with the step", "[core]") {

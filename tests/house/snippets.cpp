@@ -1,6 +1,7 @@
 // Every line of C++ that README.md, include/ssm/README.md and examples/README.md show, in a place where it compiles;
 // snippets.cmake looks for each.
 // Beside: lines that must not compile are shown in a comment.
+#include <ssm/import/s4.hpp>
 #include <ssm/io/model.hpp>
 // clang-format off
 #include <ssm/ssm.hpp>   // everything but FFTW's transforms, files and training
@@ -95,6 +96,17 @@ stream.step(u_k, ssm::Seconds{0.02});                 // a sample with a time of
 stream.set_rate(2);                                   // in place, states kept
 stream.reset(u_k);                                    // as though u_k had been there for ever: no click
 model.forward(whole, answer, {.intervals = ssm::InSeconds<float>{gaps, model.layer_step()}, .observed = mask});
+  // clang-format on
+}
+
+void import_it(ssm::ConstSequence<float> u, ssm::Sequence<float> y) {
+  using namespace ssm;
+  // clang-format off
+const io::Configuration told(R"({"mode": "dplr", "final_act": "glu", "dt_transform": "softplus"})");
+const auto imported = io::import_from<io::S4v4>(io::read("s4.safetensors"), told, "net.encoder.");  // under any prefix
+for (const std::string& each : imported.report.folded) std::cout << each << std::endl;            // what was joined, and how
+imported.model.forward(u, y);                                                                   // an nn::Stack<AnyLayer<float>>
+io::save("here.safetensors", imported.model);
   // clang-format on
 }
 

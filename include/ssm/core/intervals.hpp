@@ -18,16 +18,24 @@ struct Seconds {
   double count;  ///< s
 };
 
+/// What a layer that reads a sequence from its end makes of the times of its samples.
+enum class ReadBackwards {
+  gaps,  ///< times are gaps: between two samples the same in both directions (S5's pendulum)
+  same   ///< times belong to the samples: each has the same one in both directions (s5-pytorch's step_scale)
+};
+
 /// Times between samples, in steps of the layer.
 template <Real T>
 struct InLayerSteps {
-  std::span<const T> values;  ///< dimensionless, >= 0 and finite      (L)
+  std::span<const T> values;                      ///< dimensionless, >= 0 and finite      (L)
+  ReadBackwards backwards = ReadBackwards::gaps;  ///< how they are read from the end
 };
 /// Times between samples, in seconds.
 template <Real T>
 struct InSeconds {
-  std::span<const T> values;  ///< s, >= 0 and finite      (L)
-  Seconds layer_step;         ///< what a step of the layer stands for, > 0
+  std::span<const T> values;                      ///< s, >= 0 and finite      (L)
+  Seconds layer_step;                             ///< what a step of the layer stands for, > 0
+  ReadBackwards backwards = ReadBackwards::gaps;  ///< how they are read from the end
 };
 
 /// A time before every sample of a sequence: sample k comes intervals[k] after the one before it. It is made from
@@ -38,10 +46,11 @@ class Intervals {
   /// None are given: all samples are one step of the layer apart.
   Intervals() noexcept = default;
   /// In steps of the layer.
-  Intervals(InLayerSteps<T> steps) noexcept : values_(steps.values) {}
+  Intervals(InLayerSteps<T> steps) noexcept : values_(steps.values), backwards_(steps.backwards) {}
   /// In seconds.
   /// @throws DomainError if the layer's step is not positive and finite
-  Intervals(InSeconds<T> seconds) : values_(seconds.values), unit_(1 / seconds.layer_step.count) {
+  Intervals(InSeconds<T> seconds)
+      : values_(seconds.values), unit_(1 / seconds.layer_step.count), backwards_(seconds.backwards) {
     detail::require_positive("seconds of a layer's step", seconds.layer_step.count);
   }
 
@@ -62,12 +71,12 @@ class Intervals {
     return some;
   }
 
-  /// Those of the sequence that is read from its end: between two samples the time is the same in both directions, and
-  /// the first time, before which there is no sample, comes first in both.
+  /// Those of the sequence that is read from its end: see ReadBackwards. Of gaps the first one, before which there is no
+  /// sample, comes first in both directions.
   /// @param memory   becomes their numbers
   Intervals backwards(std::vector<T>& memory) const {
     memory.assign(values_.begin(), values_.end());
-    if (!memory.empty()) std::reverse(memory.begin() + 1, memory.end());
+    if (!memory.empty()) std::reverse(memory.begin() + (backwards_ == ReadBackwards::gaps ? 1 : 0), memory.end());
     Intervals turned = *this;
     turned.values_ = memory;
     return turned;
@@ -90,6 +99,7 @@ class Intervals {
  private:
   std::span<const T> values_;
   double unit_ = 1;
+  ReadBackwards backwards_ = ReadBackwards::gaps;
 };
 
 /// Which steps have an input: 0 where a step has none, another number where it has. Empty: all have.      (L)

@@ -128,8 +128,7 @@ class BothWays {
       }
     });
   }
-  /// A whole sequence of uneven samples, where both layers take them. Between two samples the time is the same for both
-  /// halves; the first interval, before which there is no sample, is the first one of both.
+  /// A whole sequence of uneven samples, where both layers take them; see ReadBackwards for the backward half.
   /// @param u           input            (L, inputs)
   /// @param intervals   >= 0 and finite, in seconds or in steps of the layers      (L)
   /// @param y           output           (L, outputs)     may be u where both have one size
