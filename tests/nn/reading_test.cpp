@@ -149,14 +149,14 @@ TEST_CASE("gradients with times, masks and padding are the limits of differences
       {missing, {InLayerSteps<double>{gaps}, mask, 5}}, {v, {InSeconds<double>{fewer, Seconds{0.7}}, {}, {}}}, {u}};
   support::check_gradient(nn::Stack<S5<double>>(hippo::LegS{}, small, random), examples, squares);
   support::check_gradient(nn::Stack<Bidirectional<S5<double>>>(hippo::LegS{}, small, random), examples, squares);
-  using Any = AnyLayer<double>;
+  using Mixed = AnyLayer<double>;
   const S5Shape sizes{.features = 4, .states = 4, .dt_min = 0.05};
   const std::array<AnyParameters<double>, 2> layers{
       AnyParameters<double>::of<ShiftedBidirectional<S5<double>>>(
           initial<ShiftedBidirectional<S5<double>>>(hippo::LegS{}, sizes, random)),
       AnyParameters<double>::of<S5<double>>(initial<S5<double>>(hippo::LegS{}, sizes, random))};
   support::check_gradient(
-      nn::Stack<Any>(nn::StackParameters<Any>(small, random, [&](Index i) { return layers[std::size_t(i)]; })),
+      nn::Stack<Mixed>(nn::StackParameters<Mixed>(small, random, [&](Index i) { return layers[std::size_t(i)]; })),
       examples, squares);
   auto compared = small;
   compared.compare = true;

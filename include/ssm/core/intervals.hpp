@@ -71,8 +71,8 @@ class Intervals {
     return some;
   }
 
-  /// Those of the sequence that is read from its end: see ReadBackwards. Of gaps the first one, before which there is no
-  /// sample, comes first in both directions.
+  /// Those of the sequence that is read from its end: see ReadBackwards. Of gaps the first one, before which there is
+  /// no sample, comes first in both directions.
   /// @param memory   becomes their numbers
   Intervals backwards(std::vector<T>& memory) const {
     memory.assign(values_.begin(), values_.end());

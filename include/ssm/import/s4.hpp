@@ -322,8 +322,8 @@ struct S4v4 {
     return detail::of_one_block<T>(std::move(block), arrays, told, H);
   }
 };
-/// state-spaces/s4: the state dict of the minimal S4D (models/s4/s4d.py). It becomes a model of one block without a norm
-/// and a residual, whose input and output are features.
+/// state-spaces/s4: the state dict of the minimal S4D (models/s4/s4d.py). It becomes a model of one block without a
+/// norm and a residual, whose input and output are features.
 struct S4Minimal {
   /// Reads a block.
   /// @param file     a state dict
@@ -338,8 +338,8 @@ struct S4Minimal {
     return detail::of_one_block<T>(std::move(block), arrays, told, H);
   }
 };
-/// state-spaces/s4: the model of its example.py, of S4Block or the minimal S4D: linear, blocks with layer norm, the mean
-/// over time, linear. The configuration says `prenorm`, and for S4Block the same as S4v4.
+/// state-spaces/s4: the model of its example.py, of S4Block or the minimal S4D: linear, blocks with layer norm, the
+/// mean over time, linear. The configuration says `prenorm`, and for S4Block the same as S4v4.
 struct S4Example {
   /// Reads a model.
   /// @param file     a state dict or a tree

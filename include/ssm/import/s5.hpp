@@ -167,8 +167,8 @@ struct S5Flax {
 /// s5-pytorch 0.2.1: the state dict of an S5, an S5Block, or a Sequential of S5Blocks. All of the spectrum is kept,
 /// under zero-order hold; `step_scale` is times of the samples: InLayerSteps with ReadBackwards::same.
 ///
-/// The configuration's names are those of its constructors: `glu` of a block, true unless told; `bidir`, which the arrays
-/// say too, and must agree. `liquid` and a `degree` other than 1 are refused: their step is another.
+/// The configuration's names are those of its constructors: `glu` of a block, true unless told; `bidir`, which the
+/// arrays say too, and must agree. `liquid` and a `degree` other than 1 are refused: their step is another.
 ///
 /// github.com/i404788/s5-pytorch.
 struct S5Pytorch {
