@@ -172,7 +172,8 @@ struct S5Flax {
 ///
 /// github.com/i404788/s5-pytorch.
 struct S5Pytorch {
-  /// Reads the blocks: "s5.", "attn_norm." of one, "0.s5.", "1.s5.", .. of several. Input and output are features.
+  /// Reads one block, whose names begin with s5, attn_norm, ff_norm, ff_enc and ff_dec, or several, with a number
+  /// before them. Input and output are features.
   /// @param file     a state dict
   /// @param told     the configuration
   /// @param prefix   before the names: "net.encoder."
@@ -220,7 +221,7 @@ struct S5Pytorch {
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
     return {nn::Stack<AnyLayer<T>>(std::move(weights)), {arrays.read(), {}, {"bidir, glu, liquid, degree"}}};
   }
-  /// Reads a single layer: "seq.Lambda", "seq.B", ..
+  /// Reads a single layer, whose names begin with seq.
   /// @param file     a state dict
   /// @param told     the configuration
   /// @param prefix   before the names
