@@ -372,7 +372,10 @@ TEST_CASE("a training is prolonged in the bits of one that was to be as long, wh
   CHECK(resumed.run(20, sample, loss_of));
   CHECK(numbers(second) == numbers(alone));
   shorter.epochs = 2;
-  CHECK_THROWS_AS((train::Trainer<Layer>(first, shorter, this_thread()).resume()), DomainError);
+  auto untouched = fresh();
+  CHECK_THROWS_AS((train::Trainer<Layer>(untouched, shorter, this_thread()).resume()), DomainError);
+  auto begun = fresh();
+  CHECK(numbers(untouched) == numbers(begun));
   std::filesystem::remove_all(folder);
 }
 

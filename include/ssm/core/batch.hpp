@@ -77,7 +77,7 @@ class BatchView {
   /// Steps of sequence b that count.
   Index length(Index b) const noexcept { return lengths_.empty() ? length_ : lengths_[static_cast<std::size_t>(b)]; }
 
-  /// The same sequences with these lengths.
+  /// Returns the same sequences with these lengths.
   /// @throws ShapeError if there is not one for each; DomainError if one is outside
   BatchView with_lengths(std::span<const Index> lengths) const {
     BatchView same = *this;

@@ -18,7 +18,7 @@ struct Seconds {
   double count;  ///< s
 };
 
-/// What a layer that reads a sequence from its end makes of the times of its samples.
+/// Says how a layer that reads a sequence from its end takes the times of its samples.
 enum class ReadBackwards {
   gaps,  ///< times are gaps: between two samples the same in both directions (S5's pendulum)
   same   ///< times belong to the samples: each has the same one in both directions (s5-pytorch's step_scale)
@@ -105,7 +105,7 @@ class Intervals {
 /// Which steps have an input: 0 where a step has none, another number where it has. Empty: all have.      (L)
 using Observed = std::span<const std::uint8_t>;
 
-/// What a sequence says of its steps besides their numbers. Does not own.
+/// Times of a sequence's steps, and which of them have an input. Does not own.
 template <Real T>
 struct Timing {
   Intervals<T> intervals = {};  ///< the time before each step; none: a step of the layer                    (L)

@@ -93,7 +93,7 @@ struct AnnotatedS4 {
     report.folded.push_back("the input's division by 255: in params/encoder/kernel");
   }
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-  /// What S4Layer and S4DLayer have in common; `real` and `imaginary` name their eigenvalues.
+  /// Reads the part that S4Layer and S4DLayer have in common; `real` and `imaginary` name their eigenvalues.
   static detail::S4Source modes(detail::SourceArrays& arrays, const std::string& name, Index H, const char* real,
                                 const char* imaginary) {
     const auto& sizes = arrays.shape(name + real);

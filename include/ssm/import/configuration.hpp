@@ -6,8 +6,9 @@
 
 namespace ssm::io {
 
-/// What only the configuration of a training knows of its weights: names and values as the project they are from has
-/// them. What is needed and not there is asked for by name, never guessed: two choices can fit the same numbers.
+/// Names and values that only the configuration of a training knows of its weights, as the project they are from has
+/// them. A value that is needed and not there is asked for by name, never guessed: two choices can fit the same
+/// numbers.
 class Configuration {
  public:
   Configuration() = default;
@@ -41,7 +42,7 @@ class Configuration {
   }
   /// Whether it is there and null, or "none".
   bool none(const std::string& name) const { return has(name) && (values_[name].is_null() || values_[name] == "none"); }
-  /// What was told and asked for, and which defaults stood in for what was not told.
+  /// Returns what was told, and which defaults stood in for what was not.
   std::vector<std::string> asked() const {
     std::vector<std::string> all(asked_.begin(), asked_.end());
     for (const auto& [name, value] : values_.items()) all.push_back(name + " = " + value.dump());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/import/imported.hpp"
+#include "ssm/import/torch.hpp"
 #include "ssm/import/truncation.hpp"
 #include "ssm/layer/any_layer.hpp"
 #include "ssm/layer/bidirectional.hpp"
@@ -12,8 +13,8 @@ namespace ssm::io {
 
 namespace detail {
 
-/// What an S4 or S4D of another project is made of, in fp64: systems of M stored modes, one for each copy c and feature
-/// h, in the order c H + h.
+/// An S4 or S4D of another project in fp64: systems of M stored modes, one for each copy c and feature h, in the order
+/// c H + h.
 struct S4Source {
   Index features = 0;                                     ///< H times copies
   Index modes = 0;                                        ///< M
@@ -24,7 +25,7 @@ struct S4Source {
   ModalDiscretization discretization;                     ///< of S4D
 };
 
-/// Its parameters here, of one direction.
+/// Returns its parameters in this library, for one direction.
 template <class Parameters>
 Parameters s4_parameters(const S4Source& source, bool backward) {
   using T = typename Parameters::Scalar;
@@ -57,7 +58,7 @@ Parameters s4_parameters(const S4Source& source, bool backward) {
   }
   return made;
 }
-/// Its parameters here, of both directions where it has them: the backward one a step late.
+/// Returns its parameters in this library, for both directions where it has them: the backward one a step late.
 template <Real T>
 AnyParameters<T> any_s4(const S4Source& source) {
   const auto made = [&]<class Layer>(std::type_identity<Layer>) {
@@ -86,24 +87,18 @@ inline double positive(std::size_t transform, double x) {
       return x;
   }
 }
-inline const std::vector<std::string>& transforms_of_s4() {
-  static const std::vector<std::string> words{"exp", "softplus", "relu", "sigmoid", "none"};
-  return words;
-}
 
 /// The kernel of an S4Block: `layer.kernel.*` and `layer.D`.
 /// @param name   before "kernel." and "D"
-template <int Once = 0>
 inline S4Source s4_block_source(SourceArrays& arrays, const std::string& name, const Configuration& told, Index copies,
                                 bool both) {
   const std::string kernel = name + "kernel.";
   const bool low_rank = told.word_or("mode", {"dplr", "diag"}, "dplr") == 0, real = told.yes_or("is_real", false);
   if (low_rank && real) throw FormatError("configuration 'is_real': expected false of mode dplr, got true");
-  const auto transform = [&](const char* of) {
-    return told.word_or(of, transforms_of_s4(), of[0] == 'i' ? "none" : "exp");
-  };
-  const std::size_t of_dt = transform("dt_transform"), of_real = transform("real_transform"),
-                    of_imag = transform("imag_transform");
+  const std::vector<std::string> transforms{"exp", "softplus", "relu", "sigmoid", "none"};  // as `positive` has them
+  const std::size_t of_dt = told.word_or("dt_transform", transforms, "exp"),
+                    of_real = told.word_or("real_transform", transforms, "exp"),
+                    of_imag = told.word_or("imag_transform", transforms, "none");
   const bool fast = told.yes_or("dt_fast", false);
   const auto &A_shape = arrays.shape(kernel + "A_real"), &dt_shape = arrays.shape(kernel + "inv_dt");
   if (A_shape.size() != 2 || dt_shape.size() != 2)
@@ -193,17 +188,6 @@ inline S4Source s4_block_source(SourceArrays& arrays, const std::string& name, c
   return made;
 }
 
-/// A linear map of PyTorch, whose trailing size of 1 (a convolution of one step) says nothing.
-template <Real T>
-nn::Linear<T> torch_map(SourceArrays& arrays, const std::string& name, Index inputs, Index outputs) {
-  nn::Linear<T> map(inputs, outputs, true);
-  const bool convolution = arrays.shape(name + ".weight").size() == 3;
-  fill_array(map.W, arrays.reals(name + ".weight", convolution ? std::vector<Index>{outputs, inputs, 1}
-                                                               : std::vector<Index>{outputs, inputs}));
-  fill_array(map.b, arrays.reals(name + ".bias", {outputs}));
-  return map;
-}
-
 /// An S4Block as a block without a norm and without a residual: `layer.*` and `output_linear.*`.
 template <Real T>
 nn::BlockParameters<AnyLayer<T>> s4_block(SourceArrays& arrays, const std::string& name, const Configuration& told) {
@@ -235,7 +219,7 @@ nn::BlockParameters<AnyLayer<T>> s4_block(SourceArrays& arrays, const std::strin
   if (last == 0) return made;
   made.shape.mixing = last == 1 ? Mixing::glu : Mixing::linear;
   if (last > 2) made.shape.gate = std::array{Activation::gelu, Activation::relu, Activation::silu}[last - 3];
-  made.mix = torch_map<T>(arrays, name + "output_linear.0", channels * H, last == 1 ? 2 * H : H);
+  made.mix = torch_linear<T>(arrays, name + "output_linear.0", channels * H, last == 1 ? 2 * H : H);
   if (told.yes_or("swap_channels", false)) {  // there the channel is fastest, here the feature
     const nn::Linear<T> given = made.mix;
     for (Index o = 0; o < given.outputs(); ++o)
@@ -275,7 +259,7 @@ nn::BlockParameters<AnyLayer<T>> minimal_s4d(SourceArrays& arrays, const std::st
   nn::BlockParameters<AnyLayer<T>> made;
   made.ssm = any_s4<T>(source);
   made.shape = {.norm = nn::NormKind::none, .residual = nn::Residual::none};
-  made.mix = torch_map<T>(arrays, name + "output_linear.0", H, 2 * H);
+  made.mix = torch_linear<T>(arrays, name + "output_linear.0", H, 2 * H);
   return made;
 }
 
@@ -359,8 +343,8 @@ struct S4Example {
     shape.inputs = in[1];
     shape.outputs = out[0];
     shape.layers = 0;
-    weights.encoder = detail::torch_map<T>(arrays, "encoder", shape.inputs, H);
-    weights.decoder = detail::torch_map<T>(arrays, "decoder", H, shape.outputs);
+    weights.encoder = detail::torch_linear<T>(arrays, "encoder", shape.inputs, H);
+    weights.decoder = detail::torch_linear<T>(arrays, "decoder", H, shape.outputs);
     const bool before = told.yes("prenorm");
     for (;; ++shape.layers) {
       const std::string i = std::to_string(shape.layers), name = "s4_layers." + i + ".";

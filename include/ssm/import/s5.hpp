@@ -2,6 +2,7 @@
 
 #include "ssm/import/flax.hpp"
 #include "ssm/import/imported.hpp"
+#include "ssm/import/torch.hpp"
 #include "ssm/layer/any_layer.hpp"
 #include "ssm/layer/bidirectional.hpp"
 #include "ssm/layer/s5.hpp"
@@ -11,7 +12,7 @@ namespace ssm::io {
 
 namespace detail {
 
-/// What an S5 of another project is made of, in fp64.
+/// An S5 of another project in fp64.
 struct S5Source {
   Index features = 0;
   Spectrum spectrum = Spectrum::half;
@@ -21,7 +22,7 @@ struct S5Source {
   double largest_real_part = std::numeric_limits<double>::infinity();
 };
 
-/// Its parameters here, of one direction.
+/// Returns its parameters in this library, for one direction.
 template <Real T>
 S5Parameters<T> s5_parameters(const S5Source& source, bool backward) {
   const auto S = std::ssize(source.Lambda);
@@ -38,27 +39,22 @@ S5Parameters<T> s5_parameters(const S5Source& source, bool backward) {
   fill_array(made.log_dt, source.log_dt);
   return made;
 }
-/// Its parameters here, of both directions where it has them.
+/// Returns its parameters in this library, for both directions where it has them.
 template <Real T>
 AnyParameters<T> any_s5(const S5Source& source) {
   if (source.C_backward.empty()) return AnyParameters<T>::template of<S5<T>>(s5_parameters<T>(source, false));
   using Both = Bidirectional<S5<T>>;
   return AnyParameters<T>::template of<Both>({s5_parameters<T>(source, false), s5_parameters<T>(source, true)});
 }
-/// The first or the second half of the columns of C.
-inline std::vector<Complex<double>> half_of_columns(const std::vector<Complex<double>>& C, Index H, Index S,
-                                                    bool second) {
-  std::vector<Complex<double>> half;
-  for (Index h = 0; h < H; ++h)
-    for (Index s = 0; s < S; ++s) half.push_back(C[static_cast<std::size_t>(h * 2 * S + (second ? S : 0) + s)]);
-  return half;
-}
-/// PyTorch's weight (out, in) without a bias.
-template <Real T>
-nn::Linear<T> torch_linear(SourceArrays& arrays, const std::string& name, Index inputs, Index outputs) {
-  nn::Linear<T> map(inputs, outputs, false);
-  fill_array(map.W, arrays.reals(name + ".weight", {outputs, inputs}));
-  return map;
+/// Reads C of one direction, or of both from one array whose columns are halves.
+inline void read_output(SourceArrays& arrays, const std::string& name, bool both, S5Source& made) {
+  const Index H = made.features, S = std::ssize(made.Lambda);
+  const auto C = arrays.complexes(name, {H, both ? 2 * S : S});
+  if (!both) return void(made.C = C);
+  for (auto row = C.begin(); row != C.end(); row += 2 * S) {
+    made.C.insert(made.C.end(), row, row + S);
+    made.C_backward.insert(made.C_backward.end(), row + S, row + 2 * S);
+  }
 }
 
 }  // namespace detail
@@ -126,10 +122,7 @@ struct S5Flax {
     weights.decoder = detail::flax_dense<T>(arrays, last, H, shape.outputs);
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io/"); });
     const double rate = told.has("step_rescale") ? told.number("step_rescale") : 1;
-    Report report{arrays.read(),
-                  {},
-                  {"activation, batchnorm, prenorm, bidirectional, conj_sym, clip_eigs, "
-                   "discretization, mode, step_rescale"}};
+    Report report{arrays.read(), {}, told.asked()};
     if (activation == 0) report.folded.push_back("out1 and out2 of every block: one map, one above the other");
     return {nn::Stack<AnyLayer<T>>(std::move(weights), {rate}), std::move(report)};
   }
@@ -150,12 +143,8 @@ struct S5Flax {
     if (both && arrays.has(name + "C1")) {
       made.C = arrays.complexes(name + "C1", {H, S});
       made.C_backward = arrays.complexes(name + "C2", {H, S});
-    } else if (both) {
-      const auto C = arrays.complexes(name + "C", {H, 2 * S});
-      made.C = detail::half_of_columns(C, H, S, false);
-      made.C_backward = detail::half_of_columns(C, H, S, true);
     } else {
-      made.C = arrays.complexes(name + "C", {H, S});
+      detail::read_output(arrays, name + "C", both, made);
     }
     made.D = arrays.reals(name + "D", {H});
     made.log_dt = arrays.reals(name + "log_step", {S, 1});
@@ -183,7 +172,7 @@ struct S5Pytorch {
     detail::SourceArrays arrays(file, prefix);
     nn::StackParameters<AnyLayer<T>> weights;
     nn::StackShape& shape = weights.shape;
-    const bool gated = !told.has("glu") || told.yes("glu"), several = arrays.has("0.s5.seq.D");
+    const bool gated = told.yes_or("glu", true), several = arrays.has("0.s5.seq.D");
     shape.layers = 0;
     Index H = 0;
     for (;; ++shape.layers) {
@@ -206,8 +195,8 @@ struct S5Pytorch {
                        .bias = false};
       if (gated) forward.shape.gate = nn::Activation::gelu;
       forward.norm = norm<T>(arrays, name + "ff_norm", H);
-      forward.mix = detail::torch_linear<T>(arrays, name + "ff_enc", H, wide);
-      forward.project = detail::torch_linear<T>(arrays, name + "ff_dec", width, H);
+      forward.mix = detail::torch_linear<T>(arrays, name + "ff_enc", H, wide, false);
+      forward.project = detail::torch_linear<T>(arrays, name + "ff_dec", width, H, false);
       shape.block = attention.shape;
       shape.feed_forward = forward.shape;
       weights.blocks.push_back(std::move(attention));
@@ -219,7 +208,7 @@ struct S5Pytorch {
     shape.encoder = nn::Encoder::none;
     shape.decoder = false;
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    return {nn::Stack<AnyLayer<T>>(std::move(weights)), {arrays.read(), {}, {"bidir, glu, liquid, degree"}}};
+    return {nn::Stack<AnyLayer<T>>(std::move(weights)), {arrays.read(), {}, told.asked()}};
   }
   /// Reads a single layer, whose names begin with seq.
   /// @param file     a state dict
@@ -231,7 +220,7 @@ struct S5Pytorch {
     detail::SourceArrays arrays(file, prefix);
     auto made = detail::any_s5<T>(source(arrays, "seq.", told));
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    return {std::move(made), {arrays.read(), {}, {"bidir, liquid, degree"}}};
+    return {std::move(made), {arrays.read(), {}, told.asked()}};
   }
 
  private:
@@ -252,13 +241,7 @@ struct S5Pytorch {
       throw FormatError(name + "C: expected " + (both ? "one" : "two") +
                         " columns for each state, as the configuration's 'bidir' says, got shape " +
                         detail::text(columns));
-    if (both) {
-      const auto C = arrays.complexes(name + "C", {H, 2 * S});
-      made.C = detail::half_of_columns(C, H, S, false);
-      made.C_backward = detail::half_of_columns(C, H, S, true);
-    } else {
-      made.C = arrays.complexes(name + "C", {H, S});
-    }
+    detail::read_output(arrays, name + "C", both, made);
     made.D = arrays.reals(name + "D", {H});
     made.log_dt = arrays.reals(name + "log_step", {S});
     return made;

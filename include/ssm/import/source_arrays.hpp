@@ -6,7 +6,7 @@
 
 namespace ssm::io {
 
-/// What became of the arrays of a file, and what only the configuration said.
+/// Says what became of the arrays of a file, and what only the configuration said.
 struct Report {
   std::vector<std::string> read;    ///< names of arrays that were taken as they are, or with another sign or order
   std::vector<std::string> folded;  ///< what was joined with something else, and how

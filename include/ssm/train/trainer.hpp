@@ -82,7 +82,7 @@ class Trainer {
   /// Sets another number of epochs, for a training that is to go on: run it again.
   /// @throws DomainError if more are done already
   void prolong(Index epochs) {
-    check_epochs(epochs);
+    require_epochs(epochs, std::ssize(curve_));
     options_.epochs = epochs;
   }
 
@@ -98,25 +98,27 @@ class Trainer {
   ///                   step before.
   bool run(Index examples, const MakeSample& sample, const Loss& loss, const Listener& listener = {}) {
     begin(examples, sample);
-    const Index batch = std::min(options_.batch, std::ssize(learnt_));
-    const Index together = std::min(batch * options_.accumulate, std::ssize(learnt_));
-    const Index per_epoch = (std::ssize(learnt_) + together - 1) / together, total = options_.epochs * per_epoch;
+    const Index together = examples_per_step(), per_epoch = steps_per_epoch(), total = options_.epochs * per_epoch;
     const auto begun = std::chrono::steady_clock::now();
     const Index already = steps();
     const double seconds_before = seconds_;
     Index seen = 0;
     std::vector<Index> order;
+    std::vector<double> validation;  // losses after each epoch so far
     auto gradient = zero(model_.weights());
     while (steps() < total && !ended_early()) {
       const Index epoch = steps() / per_epoch, step = steps() % per_epoch;
       if (step == 0) loss_ = right_ = count_ = 0;
-      if (order.empty() || step == 0) order = shuffled(epoch);
+      if (order.empty() || step == 0) {
+        order = shuffled(epoch);
+        validation = validation_curve();
+      }
       const Index first = step * together, count = std::min(together, std::ssize(learnt_) - first);
       const auto of_step = std::span<const Index>(order).subspan(at(first), at(count));
       clear(gradient);
-      const LossResult result = add_gradient(of_step, batch, sample, loss, gradient);
+      const LossResult result = add_gradient(of_step, sample, loss, gradient);
       require_finite(gradient, of_step);
-      take_step(gradient, options_.schedule.factor({steps(), total, per_epoch, validation_curve()}));
+      take_step(gradient, options_.schedule.factor({steps(), total, per_epoch, validation}));
       if (options_.ema_decay > 0) average_.update();
       loss_ += result.loss;
       right_ += result.accuracy;
@@ -159,7 +161,8 @@ class Trainer {
   }
   /// Goes on where the checkpoint was written, if there is one.
   /// @return   whether there was
-  /// @throws   FormatError if it is damaged, or of another model or recipe
+  /// @throws   FormatError if it is damaged, or of another model or recipe; DomainError if more epochs are done than
+  ///           are to be; the model is as before then
   bool resume() {
     if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return false;
     const io::File file = io::read(options_.checkpoint);
@@ -176,6 +179,7 @@ class Trainer {
       fail("progress: expected in the file, is not there");
     std::vector<double> numbers(at(found->second.shape[0]));
     io::take<double>(file, {{"progress", found->second.shape, numbers, Role::statistic}});
+    require_epochs(options_.epochs, (std::ssize(numbers) - 6) / epoch_numbers);
     auto arrays = model_.parameters();  // all at once: what is damaged is found before anything is changed
     for (auto& each : optimizer_.state()) arrays.push_back(std::move(each));
     if (options_.ema_decay > 0)
@@ -205,7 +209,6 @@ class Trainer {
     for (std::size_t i = 6; i < numbers.size(); i += epoch_numbers)
       curve_.push_back(
           {numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3], numbers[i + 4], numbers[i + 5], numbers[i + 6]});
-    check_epochs(options_.epochs);
     return true;
   }
 
@@ -282,8 +285,9 @@ class Trainer {
     if (averaged_ && steps() < options_.epochs * steps_per_epoch()) exchange();  // it goes on from the last weights
     averaged_ = averaged_ && steps() >= options_.epochs * steps_per_epoch();
   }
+  Index examples_per_step() const { return std::min(options_.batch * options_.accumulate, std::ssize(learnt_)); }
   Index steps_per_epoch() const {
-    const Index together = std::min(options_.batch * options_.accumulate, std::ssize(learnt_));
+    const Index together = examples_per_step();
     return (std::ssize(learnt_) + together - 1) / together;
   }
   /// A checksum of up to 256 examples, evenly spread, as one draw makes them.
@@ -316,12 +320,13 @@ class Trainer {
   }
   /// Adds the mean gradient of a step's examples, batch by batch.
   /// @return   the sums of losses and accuracies
-  LossResult add_gradient(std::span<const Index> of_step, Index batch, const MakeSample& sample, const Loss& loss,
+  LossResult add_gradient(std::span<const Index> of_step, const MakeSample& sample, const Loss& loss,
                           nn::StackParameters<Layer>& gradient) {
+    const std::size_t batch = at(options_.batch);
     Random random(mixed(options_.seed, 2, steps()));
     LossResult sum{0, 0};
-    for (std::size_t first = 0; first < of_step.size(); first += at(batch)) {
-      const auto some = of_step.subspan(first, std::min(at(batch), of_step.size() - first));
+    for (std::size_t first = 0; first < of_step.size(); first += batch) {
+      const auto some = of_step.subspan(first, std::min(batch, of_step.size() - first));
       std::vector<Sample<T>> samples;
       std::vector<nn::Example<T>> views;
       for (const Index i : some) samples.push_back(made(i, sample, random));
@@ -408,10 +413,9 @@ class Trainer {
       if (std::isfinite(each.validation)) all.push_back(each.validation);
     return all;
   }
-  void check_epochs(Index epochs) const {
-    if (epochs < std::ssize(curve_))
-      throw DomainError(
-          ssm::detail::message("epochs: expected at least the ", curve_.size(), " that are done, got ", epochs));
+  static void require_epochs(Index epochs, Index done) {
+    if (epochs < done)
+      throw DomainError(ssm::detail::message("epochs: expected at least the ", done, " that are done, got ", epochs));
   }
   /// The best weights, as a file has them.
   std::vector<Parameter<T>> best_arrays() {
