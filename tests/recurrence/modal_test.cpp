@@ -14,11 +14,12 @@ void check_lanes(Index H, Index N, Index R, Index L) {
   detail::ModalRecurrence<double, dynamic, double, simd::scalar> definition(H, N, R);
   ModalState<X> fast = recurrence.rest();
   auto exact = definition.rest();
+  const auto systems = [&](Index h) {
+    return discretize(Bilinear{}, support::random_dplr(N, R, 40 + std::uint64_t(h)), 0.003 * double(h + 1));
+  };
+  recurrence.set(systems, std::vector<T>(std::size_t(H), T(0.25)));
+  definition.set(systems, std::vector<double>(std::size_t(H), 0.25));
   for (Index h = 0; h < H; ++h) {
-    const auto system =
-        discretize(Bilinear{}, support::random_dplr(N, R, 40 + std::uint64_t(h)), 0.003 * double(h + 1));
-    recurrence.set(h, system, 0.25);
-    definition.set(h, system, 0.25);
     for (Index n = 0; n < modes_of(N); ++n) {
       fast.set(
           h, n,
@@ -74,10 +75,14 @@ TEMPLATE_TEST_CASE("a mode that no input drives still answers with its state", "
   detail::ModalRecurrence<T, dynamic, T, simd::native> recurrence(H, N, 0);
   ModalState<T> state = recurrence.rest();
   laws::Rows<double> expected = laws::Rows<double>::Zero(L, H);
-  for (Index h = 0; h < H; ++h) {
+  const auto undriven = [&](Index h) {
     auto system = discretize(Bilinear{}, support::random_dplr(N, 0, std::uint64_t(h)), 0.01);
     system.B_bar.setZero();
-    recurrence.set(h, system, 0);
+    return system;
+  };
+  recurrence.set(undriven, std::vector<T>(std::size_t(H)));
+  for (Index h = 0; h < H; ++h) {
+    const auto system = undriven(h);
     for (Index n = 0; n < modes_of(N); ++n) {
       state.set(h, n, {T(100), T(-20)});
       Complex<double> x(100, -20);
@@ -96,8 +101,8 @@ TEMPLATE_TEST_CASE("a mode that no input drives still answers with its state", "
 TEST_CASE("a group of features in the middle is that of the whole", "[layer][simd]") {
   const Index H = 40, N = 8, L = 100;
   detail::ModalRecurrence<float, dynamic, float, simd::native> recurrence(H, N, 1);
-  for (Index h = 0; h < H; ++h)
-    recurrence.set(h, discretize(Bilinear{}, support::random_dplr(N, 1, std::uint64_t(h)), 0.01), 0.5);
+  recurrence.set([&](Index h) { return discretize(Bilinear{}, support::random_dplr(N, 1, std::uint64_t(h)), 0.01); },
+                 std::vector<float>(std::size_t(H), 0.5F));
   auto whole = recurrence.rest(), parts = whole;
   const auto u = laws::noise<float>(L, H);
   laws::Rows<float> y(L, H), z(L, H);

@@ -9,8 +9,8 @@ namespace ssm {
 /// Discretizes one mode for a step z = dt Lambda: A_bar = e^z, gain = phi_1(z) = (e^z - 1)/z, phi_1(0) = 1.
 template <class T>
 DiscreteMode<T> discretize_mode(ZeroOrderHold, Complex<T> z) {
-  const Complex<T> less_one = expm1(z);
-  return {std::exp(z), less_one, z == Complex<T>(0) ? Complex<T>(1) : less_one / z};
+  const detail::Exponential<T> e(z);
+  return {e.value, e.less_one, z == Complex<T>(0) ? Complex<T>(1) : detail::plain_quotient(e.less_one, z)};
 }
 
 /// Its slopes: e^z and phi_1'(z) = (e^z - phi_1(z))/z.

@@ -214,11 +214,7 @@ class LSSLEngine {
   DiscreteDenseSystem<double> discrete(Index h) const { return recurrence_.system(h); }
 
   State rest() const { return {features(), states()}; }
-  void check(const State& state) const {
-    require_shape("state", state.x, features(), states());
-    require_shape("state's low digits", state.low, features(), states());
-    require_shape("state's workspace", state.next, features(), states());
-  }
+  void check(const State& state) const { state.check(features(), states()); }
   Array<X> numbers(const State& state) const { return state.x; }
   void recur(Index first, ConstSequence<T> u, Sequence<T> y, State& state) const noexcept {
     for (Index h = 0; h < u.features(); ++h) recur_reference(first + h, u.column(h), y.column(h), state);

@@ -84,7 +84,7 @@ class ModalEngine {
     require_positive("rate", rate_);
   }
   double dt(Index h) const { return rate_ * std::exp(static_cast<double>(parameters_.log_dt(h))); }
-  /// Cotangents of what set_step was given, of feature h, those of D being added to the gradient.
+  /// Cotangents of what set_steps was given, of feature h, those of D being added to the gradient.
   DiscreteDplrSystem<double> discrete_cotangent(Index h, const Cotangent& cotangent, Parameters& gradient) const {
     gradient.D(h) += static_cast<T>(cotangent.D(h / simd::group<X>, h % simd::group<X>));
     return Workspace::of_system(recurrence_, cotangent, h, states());
@@ -106,9 +106,8 @@ class ModalEngine {
     }
     gradient.log_dt(h) += static_cast<T>(dt(h) * ddt);
   }
-  void set_step(Index h, const DiscreteDplrSystem<double>& system) {
-    recurrence_.set(h, system, static_cast<double>(parameters_.D(h)));
-  }
+  /// Sets the step of every feature h to discrete(h).
+  void set_steps(auto&& discrete) { recurrence_.set(discrete, parameters_.D.values()); }
 
  private:
   static const Parameters& checked(const Parameters& parameters) {

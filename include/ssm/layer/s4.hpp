@@ -137,7 +137,7 @@ class S4Engine : public ModalEngine<S4Parameters<T>, T, N, X, Arch> {
   using Parameters = S4Parameters<T>;
 
   S4Engine(const Parameters& parameters, Sampling sampling) : Base(parameters, parameters.rank(), sampling) {
-    for (Index h = 0; h < this->features(); ++h) this->set_step(h, discrete(h));
+    this->set_steps([&](Index h) { return discrete(h); });
   }
 
   void parameters_vjp(const typename Base::Cotangent& cotangent, Parameters& gradient) const {

@@ -81,7 +81,7 @@ class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
   using Parameters = S4DParameters<T>;
 
   S4DEngine(const Parameters& parameters, Sampling sampling) : Base(parameters, 0, sampling) {
-    for (Index h = 0; h < this->features(); ++h) this->set_step(h, dplr(discrete(h)));
+    this->set_steps([&](Index h) { return dplr(discrete(h)); });
   }
 
   void parameters_vjp(const typename Base::Cotangent& cotangent, Parameters& gradient) const {

@@ -90,9 +90,7 @@ class StateSpace {
     detail::require_size("inputs of u", inputs(), u.features());
     detail::require_size("outputs of y", outputs(), y.features());
     detail::require_size("length of y (that of u is expected)", u.length(), y.length());
-    detail::require_shape("state", state.x, 1, states());
-    detail::require_shape("state's low digits", state.low, 1, states());
-    detail::require_shape("state's workspace", state.next, 1, states());
+    state.check(1, states());
     if (u.length() > 0 && static_cast<const T*>(y.data()) == u.data())
       throw ShapeError("memory of y: expected its own, got that of u");
     for (Index k = 0; k < u.length(); ++k) step(u.row(k), y.row(k), state);

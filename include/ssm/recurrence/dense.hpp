@@ -33,10 +33,15 @@ struct DenseCotangent {
 /// @tparam X   scalar of the state
 template <Real T, Index N, Real X>
 class DenseRecurrence {
+  using Pack = simd::Pack<X>;
+
  public:
   /// Makes zeros.
   DenseRecurrence(Index features, Index states)
-      : A_bar_(features, states, states), B_bar_(features, states), step_(features, states, states + 2), D_(features) {}
+      : A_bar_(features, states, states),
+        B_bar_(features, states),
+        step_(features, states + 2, DenseState<X>::padded(states)),
+        D_(features) {}
 
   /// H
   Index features() const noexcept { return D_.rows(); }
@@ -51,14 +56,14 @@ class DenseRecurrence {
     for (Index n = 0; n < size; ++n) {
       for (Index m = 0; m < size; ++m) {
         A_bar_(h, n, m) = system.A_bar(n, m);
-        step_(h, n, m) = static_cast<X>(system.A_bar(n, m) - (n == m ? 1 : 0));
+        step_(h, m, n) = static_cast<X>(system.A_bar(n, m) - (n == m ? 1 : 0));
       }
       B_bar_(h, n) = system.B_bar(n, 0);
-      step_(h, n, size) = static_cast<X>(system.B_bar(n, 0));
-      step_(h, n, size + 1) = static_cast<X>(system.C(0, n));
+      step_(h, size, n) = static_cast<X>(system.B_bar(n, 0));
+      step_(h, size + 1, n) = static_cast<X>(system.C(0, n));
       for (Index m = 0; m < size + 2; ++m)
-        if (!std::isfinite(step_(h, n, m)))
-          throw DomainError(message("feature ", h, ": expected a step of finite numbers, got ", step_(h, n, m),
+        if (!std::isfinite(step_(h, m, n)))
+          throw DomainError(message("feature ", h, ": expected a step of finite numbers, got ", step_(h, m, n),
                                     " in row ", n, ", dt being ", dt));
     }
     D_(h) = static_cast<X>(D);
@@ -68,8 +73,8 @@ class DenseRecurrence {
     const Index size = states();
     std::copy_n(&other.A_bar_(h, 0, 0), size * size, &A_bar_(h, 0, 0));
     std::copy_n(&other.B_bar_(h, 0), size, &B_bar_(h, 0));
-    std::copy_n(&other.step_(h, 0, 0), size * (size + 2), &step_(h, 0, 0));
-    for (Index n = 0; n < size; ++n) step_(h, n, size + 1) = static_cast<X>(C[static_cast<std::size_t>(n)]);
+    std::ranges::copy(other.step_.row(h), step_.row(h).begin());
+    for (Index n = 0; n < size; ++n) step_(h, size + 1, n) = static_cast<X>(C[static_cast<std::size_t>(n)]);
     D_(h) = static_cast<X>(D);
   }
   /// The system of feature h.
@@ -79,7 +84,7 @@ class DenseRecurrence {
     for (Index n = 0; n < size; ++n) {
       for (Index m = 0; m < size; ++m) system.A_bar(n, m) = A_bar_(h, n, m);
       system.B_bar(n, 0) = B_bar_(h, n);
-      system.C(0, n) = static_cast<double>(step_(h, n, size + 1));
+      system.C(0, n) = static_cast<double>(step_(h, size + 1, n));
     }
     return system;
   }
@@ -87,21 +92,13 @@ class DenseRecurrence {
   /// Runs feature h, step after step; u and y have one column.
   void operator()(Index h, ConstSequence<T> u, Sequence<T> y, DenseState<X>& state) const noexcept {
     const Index size = states();
-    X* const x = state.x.row(h).data();
-    X *const low = state.low.row(h).data(), *const next = state.next.row(h).data();
-    const X D = static_cast<X>(D_(h));
+    X *const x = state.x.row(h).data(), *const low = state.low.row(h).data(), *const next = state.next.row(h).data();
+    const X *const C = &step_(h, size + 1), D = static_cast<X>(D_(h));
     for (Index k = 0; k < u.length(); ++k) {
       const X input = static_cast<X>(u(k, 0));
-      for (Index n = 0; n < size; ++n) {
-        const X* const row = &step_(h, n);
-        next[n] = detail::add_keeping_rest(x[n], simd::dot(row, x, size) + row[size] * input + low[n], low[n]);
-      }
-      X output = D * input;
-      for (Index n = 0; n < size; ++n) {
-        x[n] = next[n];
-        output += step_(h, n, size + 1) * next[n];
-      }
-      y(k, 0) = static_cast<T>(output);
+      changes(h, x, input, next);
+      for (Index n = 0; n < size; ++n) x[n] = detail::add_keeping_rest(x[n], next[n] + low[n], low[n]);
+      y(k, 0) = static_cast<T>(D * input + simd::dot(C, x, size));
     }
   }
 
@@ -183,9 +180,42 @@ class DenseRecurrence {
   }
 
  private:
+  /// (A_bar - I) x + B_bar u of feature h. A matrix lies column by column, so that rows are lanes.      (N, padded)
+  void changes(Index h, const X* x, X input, X* change) const noexcept {
+    constexpr Index together = 4;
+    Index n = 0;
+    for (; n + together * Pack::size <= step_.depth(); n += together * Pack::size)
+      rows<together>(h, n, x, input, change);
+    for (; n < step_.depth(); n += Pack::size) rows<1>(h, n, x, input, change);
+  }
+  /// Its rows from n on. Even and odd columns are summed apart, for two sums need not wait for each other.
+  template <Index Packs>
+  void rows(Index h, Index n, const X* x, X input, X* change) const noexcept {
+    const Index size = states(), stride = step_.depth();
+    std::array<std::array<Pack, std::size_t(Packs)>, 2> sums;
+    const X* column = &step_(h, size, n);  // B_bar
+    for (std::size_t i = 0; i < std::size_t(Packs); ++i) {
+      sums[0][i] = Pack(input) * Pack::load(column + Index(i) * Pack::size);
+      sums[1][i] = Pack(X(0));
+    }
+    column = &step_(h, 0, n);
+    const auto add = [&](auto& sum, Index m) {
+      const Pack factor(x[m]);
+      for (std::size_t i = 0; i < std::size_t(Packs); ++i)
+        sum[i] = fma(factor, Pack::load(column + m * stride + Index(i) * Pack::size), sum[i]);
+    };
+    for (Index m = 0; m + 1 < size; m += 2) {
+      add(sums[0], m);
+      add(sums[1], m + 1);
+    }
+    if (size % 2 == 1) add(sums[0], size - 1);
+    for (std::size_t i = 0; i < std::size_t(Packs); ++i)
+      (sums[0][i] + sums[1][i]).store(change + n + Index(i) * Pack::size);
+  }
+
   Array<double> A_bar_;  // (H, N, N)
   Array<double> B_bar_;  // (H, N)
-  Array<X> step_;        // (H, N, N + 2): row n of A_bar - I, then B_bar_n and C_n
+  Array<X> step_;        // (H, N + 2, padded N): columns of A_bar - I, B_bar, C
   Array<X> D_;           // (H)
 };
 

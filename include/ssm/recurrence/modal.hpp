@@ -42,14 +42,25 @@ class ModalRecurrence {
 
  public:
   /// Steps of a block.
-  static constexpr Index block = ModalTurn::block;
+  static constexpr Index block = ModalTurn<X>::block;
 
   ModalRecurrence(Index features, Index states, Index rank)
       : features_(features), coefficients_(features, modes_of(states), rank) {}
 
-  /// Sets feature h.
+  /// Sets feature h, for all h, to the system that discrete(h) returns and to D(h).
   /// @throws DomainError if a number is not finite in X
-  void set(Index h, const DiscreteDplrSystem<double>& system, double D) { coefficients_.set(h, system, D); }
+  void set(auto&& discrete, std::span<const T> D) {
+    std::vector<DiscreteDplrSystem<double>> systems;
+    std::array<X, std::size_t(group)> direct{};
+    for (Index first = 0; first < features_; first += group) {
+      systems.clear();
+      for (Index h = first; h < std::min(first + group, features_); ++h) {
+        direct[systems.size()] = static_cast<X>(D[static_cast<std::size_t>(h)]);
+        systems.push_back(discrete(h));
+      }
+      coefficients_.template set<Arch>(first / group, systems, {direct.data(), systems.size()});
+    }
+  }
   /// Coefficients as they lie.
   const ModalCoefficients<X>& coefficients() const noexcept { return coefficients_; }
 
@@ -63,13 +74,23 @@ class ModalRecurrence {
   void operator()(Index first, ConstSequence<T> u, Sequence<T> y, ModalState<X>& state) const noexcept {
     if (u.length() == 0) return;
     const auto groups = [&](auto visit) {
-      for (Index done = 0; done < u.features(); done += group)
-        visit((first + done) / group, std::min(group, u.features() - done), done);
+      for (Index done = 0; done < u.features(); done += group) {
+        const Index which = (first + done) / group;
+        visit(which, std::min(group, u.features() - done), done, state.group(which));
+      }
     };
+    const auto from = [&](Index first_step, Index done, Index count) {
+      return Block{u.data() + first_step * u.stride() + done, y.data() + first_step * y.stride() + done, u.stride(),
+                   y.stride(), std::min(count, u.length() - first_step)};
+    };
+    if (u.length() == 1)  // a step: nothing is to be asked for ahead
+      return groups([&](Index which, Index lanes, Index done, const Group& own) {
+        if (!is_own(own)) adopt(which, own);
+        run_block(which, lanes, from(0, done, 1), Block{}, own);
+      });
     // groups of one call have come equally far, unless the caller ran some of them alone: the nearest end counts
     Index reach = block;
-    groups([&](Index which, Index, Index) {
-      const Group own = state.group(which);
+    groups([&](Index which, Index, Index, const Group& own) {
       if (!is_own(own)) adopt(which, own);
       reach = std::min(reach, block - *own.phase);
     });
@@ -77,12 +98,7 @@ class ModalRecurrence {
          k += steps) {  // all features of a block of time: it stays in the cache
       steps = std::min(reach, u.length() - k);
       reach = block;
-      const auto from = [&](Index first_step, Index done, Index count) {
-        return Block{u.data() + first_step * u.stride() + done, y.data() + first_step * y.stride() + done, u.stride(),
-                     y.stride(), std::min(count, u.length() - first_step)};
-      };
-      groups([&](Index which, Index lanes, Index done) {
-        const Group own = state.group(which);
+      groups([&](Index which, Index lanes, Index done, const Group& own) {
         run_block(which, lanes, from(k, done, steps), from(std::min(k + steps, u.length()), done, block), own);
         reach = std::min(reach, block - *own.phase);
       });
@@ -378,39 +394,38 @@ class ModalRecurrence {
   void adopt(Index which, const Group& state) const noexcept {
     *state.owner = coefficients_.mark();
     *state.phase = 0;
-    const Index R = rank();
-    std::fill_n(state.heads, (1 + 2 * R) * group, X(0));
-    for (Index n = 0; n < modes(); ++n) {
-      X *const held = state.held + n * held_rows * group, *const moving = state.moving + n * moving_rows * group,
-               *const unit = state.units + n * held_rows * group;
-      const X *const by = coefficients_.turning(which) + n * TurningRows::count * group,
-                     *const own = coefficients_.units(which) + n * UnitRows::count * group,
-                     *const run = coefficients_.running(which) + n * RunningRows::count(R) * group;
-      for (Index lane = 0; lane < group; ++lane) {
-        const auto number = [lane](const X* from) { return Complex<X>(from[lane], from[group + lane]); };
-        const Complex<X> x = plain_product(Complex<X>(number(held) + number(moving)), number(unit));
-        const Complex<X> w = plain_product(x, number(own + UnitRows::per_unit * group));
-        const X keeps = by[TurningRows::holds * group + lane];
-        const Complex<X> kept(keeps * w.real(), keeps * w.imag()), left = w - kept;
-        const Complex<X> c = plain_product(kept, number(by + TurningRows::drift * group));
-        const auto put = [lane](X* to, Complex<X> value) {
-          to[lane] = value.real();
-          to[group + lane] = value.imag();
-        };
-        put(held, kept);
-        put(unit, number(own + UnitRows::unit * group));
-        put(moving, left);
-        put(moving + 2 * group, c);
-        const auto add = [&](Index head, Index row, Complex<X> by_what) {
-          const Complex<X> factor = number(run + row * group);
-          state.heads[head * group + lane] += factor.real() * by_what.real() - factor.imag() * by_what.imag();
-        };
-        add(0, RunningRows::out, kept);
+    for (Index lane = 0; lane < group; lane += Pack::size) {
+      const Index R = rank();
+      std::array<Pack, std::size_t(1 + 2 * max_rank)> heads;
+      heads.fill(Pack(X(0)));
+      const auto add = [&](Index head, const X* factor, const Pair& value) {
+        Pack& sum = heads[static_cast<std::size_t>(head)];
+        sum = add_real(sum, Pair::load(factor), value);
+      };
+      for (Index n = 0; n < modes(); ++n) {
+        X *const held = state.held + n * held_rows * group + lane,
+                 *const unit = state.units + n * held_rows * group + lane,
+                 *const moving = state.moving + n * moving_rows * group + lane;
+        const X *const by = coefficients_.turning(which) + n * TurningRows::count * group + lane,
+                       *const own = coefficients_.units(which) + n * UnitRows::count * group + lane,
+                       *const run = coefficients_.running(which) + n * RunningRows::count(R) * group + lane;
+        const Pair x = (Pair::load(held) + Pair::load(moving)) * Pair::load(unit);
+        const Pair w = x * Pair::load(own + UnitRows::per_unit * group);
+        const Pack keeps = Pack::load(by + TurningRows::holds * group);
+        const Pair kept{keeps * w.re, keeps * w.im};
+        kept.store(held);
+        Pair::load(own + UnitRows::unit * group).store(unit);
+        Pair{w.re - kept.re, w.im - kept.im}.store(moving);
+        (kept * Pair::load(by + TurningRows::drift * group)).store(moving + 2 * group);
+        add(0, run + RunningRows::out * group, kept);
         for (Index r = 0; r < R; ++r) {
-          add(1 + r, RunningRows::Q + RunningRows::per_rank * r, kept);
-          add(1 + R + r, RunningRows::Q + RunningRows::per_rank * r, w);
+          const X* const Q = run + (RunningRows::Q + RunningRows::per_rank * r) * group;
+          add(1 + r, Q, kept);
+          add(1 + R + r, Q, w);
         }
       }
+      for (Index head = 0; head < 1 + 2 * R; ++head)
+        heads[static_cast<std::size_t>(head)].store(state.heads + head * group + lane);
     }
   }
 

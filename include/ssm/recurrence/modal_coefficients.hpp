@@ -6,8 +6,10 @@
 #include "ssm/simd/pack.hpp"
 #include "ssm/system/dplr.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <span>
 
 namespace ssm::detail {
 
@@ -73,62 +75,25 @@ class ModalCoefficients {
   /// Number that tells these coefficients from others: a checksum.
   std::uint64_t mark() const noexcept { return mark_; }
 
-  /// Sets feature h. How often a mode counts in a sum over all of them goes into C and Q_bar.
+  /// Sets a group of features, the last of which may have fewer than it has lanes. How often a mode counts in a sum
+  /// over all of them goes into C and Q_bar.
+  /// @tparam Arch   instruction set
   /// @throws DomainError if a number is not finite in X
-  void set(Index h, const DiscreteDplrSystem<double>& system, double D) {
-    const Index which = h / group, lane = h % group;
-    direct_(which, lane) = static_cast<X>(D);
-    std::uint64_t mark = static_cast<std::uint64_t>(h) + 1;
+  template <class Arch>
+  void set(Index which, std::span<const DiscreteDplrSystem<double>> systems, std::span<const X> D) {
+    std::ranges::copy(D, &direct_(which, 0));
+    for (Index h = which * group; const auto& system : systems) mark_ += checksum(h++, system);
     for (Index n = 0; n < modes_; ++n) {
-      const auto count = static_cast<double>(multiplicity(n, system.states));
-      const StepFactor factor(system.Delta(n));
-      const auto bit = static_cast<std::uint16_t>(1U << lane);
-      std::uint16_t& keeps = keeps_(which, n);
-      keeps = static_cast<std::uint16_t>(factor.keep == 1 ? keeps | bit : keeps & ~bit);
-      const auto put = [&](Array<X>& array, Index row, Complex<double> value) {
-        array(which, row, lane) = static_cast<X>(value.real());
-        array(which, row + 1, lane) = static_cast<X>(value.imag());
-        return std::isfinite(array(which, row, lane)) && std::isfinite(array(which, row + 1, lane));
-      };
-      const Index equation = n * ModalRows::count(rank_);
-      put(equations_, equation + ModalRows::change, factor.change);
-      put(equations_, equation + ModalRows::B, system.B_bar(n));
-      put(equations_, equation + ModalRows::C, count * system.C(n));
-      for (Index r = 0; r < rank_; ++r) {
-        put(equations_, equation + ModalRows::in(1 + r), system.P_bar(n, r));
-        put(equations_, equation + ModalRows::out(1 + r), count * system.Q_bar(n, r));
+      ComplexLanes<X> Delta;
+      unsigned held = 0;
+      for (Index lane = 0; const auto& system : systems) {
+        Delta.set(lane, system.Delta(n));
+        held |= unsigned{StepFactor(system.Delta(n)).keep == 1} << lane++;
       }
-
-      const Complex<double> B = away_from_zero(system.B_bar(n)), per_B = 1.0 / B;
-      const auto turn = ModalTurn::of<X>(system.Delta(n), factor.keep == 1);
-      bool representable = true;
-      const auto derived = [&](Array<X>& array, Index row, Complex<double> value) {
-        representable = put(array, row, value) && representable;
-        for (const double part : {value.real(), value.imag()}) {
-          mark = (mark ^ std::bit_cast<std::uint64_t>(part)) * 0x9E3779B97F4A7C15U;
-          mark ^= mark >> 29U;
-        }
-      };
-      const Index run = n * RunningRows::count(rank_), turns = n * TurningRows::count, units = n * UnitRows::count;
-      derived(running_, run + RunningRows::f, turn.factor);
-      derived(running_, run + RunningRows::out, count * plain_product(system.C(n), B));
-      for (Index r = 0; r < rank_; ++r) {
-        const Index of_rank = run + RunningRows::per_rank * r;
-        derived(running_, of_rank + RunningRows::P, plain_product(system.P_bar(n, r), per_B));
-        derived(running_, of_rank + RunningRows::Q, count * plain_product(system.Q_bar(n, r), B));
-      }
-      derived(turning_, turns + TurningRows::drift, turn.drift);
-      derived(turning_, turns + TurningRows::of_held, turn.of_held);
-      derived(turning_, turns + TurningRows::of_moving, turn.of_moving);
-      derived(units_, units + UnitRows::unit, B);
-      derived(units_, units + UnitRows::per_unit, per_B);
-      turning_(which, turns + TurningRows::holds, lane) = factor.keep == 1 ? X(1) : X(0);
-      if (!representable)
-        throw DomainError(message("feature ", h, ", mode ", n, ": expected numbers that ",
-                                  sizeof(X) == 4 ? "float" : "double", " can hold, got A_bar - 1 = ", system.Delta(n),
-                                  ", B_bar = ", system.B_bar(n), ", C = ", system.C(n)));
+      keeps_(which, n) = static_cast<std::uint16_t>(held);
+      const auto turn = ModalTurn<X>::template of<Arch>(Delta, held);
+      for (Index lane = 0; const auto& system : systems) set(which, lane++, n, system, turn);
     }
-    mark_ ^= mark;
   }
 
   /// Coefficients of a group of features as the equations have them.   (M, ModalRows, lanes)
@@ -152,11 +117,71 @@ class ModalCoefficients {
   bool keeps(Index h, Index n) const noexcept { return (keeps_(h / group, n) >> (h % group) & 1) != 0; }
 
  private:
+  /// Sets mode n of one feature.
+  void set(Index which, Index lane, Index n, const DiscreteDplrSystem<double>& system, const ModalTurn<X>& turn) {
+    const auto count = static_cast<double>(multiplicity(n, system.states));
+    const Complex<double> B = away_from_zero(system.B_bar(n)), per_B = plain_quotient<double>(1, B);
+    const StepFactor factor(system.Delta(n));
+    X* const equation = &equations_(which, n * ModalRows::count(rank_), lane);
+    X* const run = &running_(which, n * RunningRows::count(rank_), lane);
+    X* const turns = &turning_(which, n * TurningRows::count, lane);
+    X* const units = &units_(which, n * UnitRows::count, lane);
+    struct Number {
+      X* row;
+      Complex<double> value;
+    };
+    X none = 0;  // NaN once a number is not finite
+    const auto put = [&none](auto... numbers) {
+      for (const Number& number : {numbers...}) {
+        number.row[0] = static_cast<X>(number.value.real());
+        number.row[group] = static_cast<X>(number.value.imag());
+        none += 0 * number.row[0] + 0 * number.row[group];
+      }
+    };
+    put(Number{equation + ModalRows::change * group, factor.change},
+        Number{equation + ModalRows::B * group, system.B_bar(n)},
+        Number{equation + ModalRows::C * group, count * system.C(n)},
+        Number{run + RunningRows::f * group, turn.factor[lane]},
+        Number{run + RunningRows::out * group, count * plain_product(system.C(n), B)},
+        Number{turns + TurningRows::drift * group, turn.drift[lane]},
+        Number{turns + TurningRows::of_held * group, turn.of_held[lane]},
+        Number{turns + TurningRows::of_moving * group, turn.of_moving[lane]}, Number{units + UnitRows::unit * group, B},
+        Number{units + UnitRows::per_unit * group, per_B});
+    for (Index r = 0; r < rank_; ++r) {
+      X* const of_rank = run + RunningRows::per_rank * r * group;
+      put(Number{equation + ModalRows::in(1 + r) * group, system.P_bar(n, r)},
+          Number{equation + ModalRows::out(1 + r) * group, count * system.Q_bar(n, r)},
+          Number{of_rank + RunningRows::P * group, plain_product(system.P_bar(n, r), per_B)},
+          Number{of_rank + RunningRows::Q * group, count * plain_product(system.Q_bar(n, r), B)});
+    }
+    turns[TurningRows::holds * group] = static_cast<X>(factor.keep);
+    if (!std::isfinite(none))
+      throw DomainError(message("feature ", which * group + lane, ", mode ", n, ": expected numbers that ",
+                                sizeof(X) == 4 ? "float" : "double", " can hold, got A_bar - 1 = ", system.Delta(n),
+                                ", B_bar = ", system.B_bar(n), ", C = ", system.C(n)));
+  }
+  /// A sum of products with odd weights, which need not wait for each other.
+  static std::uint64_t checksum(Index h, const DiscreteDplrSystem<double>& system) noexcept {
+    std::uint64_t sum = 0, weight = static_cast<std::uint64_t>(h) * 2 + 1;
+    const auto add = [&](const auto& numbers) {
+      for (Index i = 0; i < numbers.size(); ++i)
+        for (const double part : {numbers.data()[i].real(), numbers.data()[i].imag()}) {
+          const auto bits = std::bit_cast<std::uint64_t>(part);
+          sum += (bits ^ bits >> 32U) * (weight += 2 * 0x9E3779B97F4A7C15U);
+        }
+    };
+    add(system.Delta);
+    add(system.B_bar);
+    add(system.C);
+    add(system.P_bar);
+    add(system.Q_bar);
+    return sum;
+  }
   static Index groups(Index features) noexcept { return (features + group - 1) / group; }
   /// B_bar, or next to nothing where it is nothing: states are divided by it.
   static Complex<double> away_from_zero(Complex<double> B) {
     constexpr double least = sizeof(X) == 4 ? 1e-30 : 1e-200;
-    return std::abs(B) < least ? Complex<double>(least) : B;
+    return std::max(std::abs(B.real()), std::abs(B.imag())) < least ? Complex<double>(least) : B;
   }
 
   Index modes_, rank_;

@@ -1,17 +1,47 @@
 #pragma once
 
 #include "ssm/core/index.hpp"
+#include "ssm/simd/complex_pack.hpp"
 
+#include <array>
 #include <bit>
 #include <cmath>
-#include <concepts>
 #include <cstdint>
 #include <limits>
 
 namespace ssm::detail {
 
-/// Coefficients of a mode for the end of a block of S steps, when the deviation d that grew beside the held state X
-/// goes into X; see ModalRecurrence.
+/// Complex numbers of a group of features, one a lane.
+template <Real X>
+class ComplexLanes {
+ public:
+  /// Number of lanes.
+  static constexpr Index size = simd::group<X>;
+
+  Complex<double> operator[](Index lane) const noexcept { return {re_[place(lane)], im_[place(lane)]}; }
+  void set(Index lane, Complex<double> value) noexcept {
+    re_[place(lane)] = value.real();
+    im_[place(lane)] = value.imag();
+  }
+  /// A pack of them, from a lane on.
+  template <class Arch>
+  simd::ComplexPack<double, Arch> load(Index lane) const noexcept {
+    using Part = simd::Pack<double, Arch>;
+    return {Part::load(re_.data() + lane), Part::load(im_.data() + lane)};
+  }
+  template <class Arch>
+  void store(Index lane, const simd::ComplexPack<double, Arch>& values) noexcept {
+    values.re.store(re_.data() + lane);
+    values.im.store(im_.data() + lane);
+  }
+
+ private:
+  static std::size_t place(Index lane) noexcept { return static_cast<std::size_t>(lane); }
+  std::array<double, std::size_t(size)> re_{}, im_{};
+};
+
+/// Coefficients of a mode of a group of features for the end of a block of S steps, when the deviation d that grew
+/// beside the held state X goes into X; see ModalRecurrence.
 ///
 ///     X <- X + d + e X + r d
 ///
@@ -26,56 +56,84 @@ namespace ssm::detail {
 /// taken in proportion to the state at the end, (A_bar - 1) sum E_i / A_bar^S of X + d, which is as right for what
 /// rings, and does nothing where a low-rank part has damped it. Modes that are not held (fast ones, X = 0) have r =
 /// A_bar^S / f^S - 1. Sums over S steps take log2(S) doublings.
+///
+/// @tparam X   scalar that f and g are rounded to
+template <Real X>
 struct ModalTurn {
   /// S
   static constexpr Index block = 64;
 
-  Complex<double> factor;     ///< f
-  Complex<double> drift;      ///< g, or 0 where the mode is not held
-  Complex<double> of_held;    ///< e
-  Complex<double> of_moving;  ///< r
+  ComplexLanes<X> factor;     ///< f
+  ComplexLanes<X> drift;      ///< g, or 0 where the mode is not held
+  ComplexLanes<X> of_held;    ///< e
+  ComplexLanes<X> of_moving;  ///< r
 
-  /// @tparam X       scalar that f and g are rounded to
-  /// @param Delta    A_bar - 1, to its own digits
-  /// @param held     whether the mode is held
-  template <Real X>
-  static ModalTurn of(Complex<double> Delta, bool held) {
-    const auto rounded = [](Complex<double> z) { return Complex<double>(nearest<X>(z.real()), nearest<X>(z.imag())); };
-    const auto divided = [](Complex<double> a, Complex<double> b) {
-      return plain_product(a, std::conj(b)) / std::norm(b);
-    };
-    ModalTurn turn{rounded(1.0 + Delta), {}, {}, {}};
-    Complex<double> A = 1.0 + Delta, f = turn.factor;  // to the power of n
-    Complex<double> E = Delta - (f - 1.0);             // A_bar^n - f^n
-    Complex<double> D = Delta;                         // A_bar^n - 1
-    Complex<double> sum_E = 0, sum_f = 1;              // over i < n
-    for (Index n = 1; n < block; n *= 2) {
-      sum_E += plain_product(A, sum_E) + plain_product(E, sum_f);
-      sum_f += plain_product(f, sum_f);
-      E = plain_product(E, A + f);
-      D += D + plain_product(D, D);
-      A = plain_product(A, A);
-      f = plain_product(f, f);
-    }
-    if (!held) {
-      if (std::norm(f) > 1e-6) turn.of_moving = divided(E, f);
-      return turn;
-    }
-    turn.drift = rounded(Delta);
-    turn.of_held = plain_product(Delta - turn.drift, sum_f);
-    const Complex<double> of_f = plain_product(Delta, sum_E);
-    if (std::abs(Delta.imag()) * static_cast<double>(block) > 2 && std::norm(A) > least * least) {
-      turn.of_moving = divided(of_f, A);
-      turn.of_held += turn.of_moving;
-    } else if (std::norm(D) > std::numeric_limits<double>::min()) {  // a mode slower than that does not move at all
-      turn.of_moving = divided(of_f, D);
-    }
+  /// @tparam Arch   instruction set
+  /// @param Delta   A_bar - 1, to its own digits
+  /// @param held    bit of each lane: whether the mode is held
+  template <class Arch>
+  static ModalTurn of(const ComplexLanes<X>& Delta, unsigned held) noexcept {
+    ModalTurn turn;
+    for (Index lane = 0; lane < Delta.size; ++lane) turn.factor.set(lane, rounded(1.0 + Delta[lane]));
+    const Sums sums = turn.template doubled<Arch>(Delta);
+    for (Index lane = 0; lane < Delta.size; ++lane) turn.set(lane, Delta[lane], (held >> lane & 1U) != 0, sums);
     return turn;
   }
 
  private:
+  /// Powers to S, and sums over i < S.
+  struct Sums {
+    ComplexLanes<X> A;      ///< A_bar^S
+    ComplexLanes<X> f;      ///< f^S
+    ComplexLanes<X> D;      ///< A_bar^S - 1
+    ComplexLanes<X> E;      ///< A_bar^S - f^S
+    ComplexLanes<X> sum_E;  ///< of A_bar^i - f^i
+    ComplexLanes<X> sum_f;  ///< of f^i
+  };
+  template <class Arch>
+  Sums doubled(const ComplexLanes<X>& Delta) const noexcept {
+    using Pair = simd::ComplexPack<double, Arch>;
+    using Part = typename Pair::Part;
+    Sums sums;
+    for (Index lane = 0; lane < Delta.size; lane += Part::size) {
+      const Part one(1.0);
+      Pair D = Delta.template load<Arch>(lane), f = factor.template load<Arch>(lane);  // of n steps, 1 to begin with
+      Pair A{one + D.re, D.im}, E{D.re - (f.re - one), D.im - f.im}, sum_E = Pair::zero(), sum_f{one, Part(0.0)};
+      for (Index n = 1; n < block; n *= 2) {
+        sum_E = fma(A, sum_E, fma(E, sum_f, sum_E));
+        sum_f = fma(f, sum_f, sum_f);
+        E = E * (A + f);
+        D = fma(D, D, D + D);
+        A = A * A;
+        f = f * f;
+      }
+      sums.A.store(lane, A);
+      sums.f.store(lane, f);
+      sums.D.store(lane, D);
+      sums.E.store(lane, E);
+      sums.sum_E.store(lane, sum_E);
+      sums.sum_f.store(lane, sum_f);
+    }
+    return sums;
+  }
+  void set(Index lane, Complex<double> Delta, bool held, const Sums& sums) noexcept {
+    if (!held) {
+      if (std::norm(sums.f[lane]) > 1e-6) of_moving.set(lane, plain_quotient(sums.E[lane], sums.f[lane]));
+      return;
+    }
+    drift.set(lane, rounded(Delta));
+    const Complex<double> A = sums.A[lane], D = sums.D[lane], of_f = plain_product(Delta, sums.sum_E[lane]);
+    Complex<double> of_X = plain_product(Delta - drift[lane], sums.sum_f[lane]);
+    if (std::abs(Delta.imag()) * static_cast<double>(block) > 2 && std::norm(A) > least * least) {
+      of_moving.set(lane, plain_quotient(of_f, A));
+      of_X += of_moving[lane];
+    } else if (std::norm(D) > std::numeric_limits<double>::min()) {  // a mode slower than that does not move at all
+      of_moving.set(lane, plain_quotient(of_f, D));
+    }
+    of_held.set(lane, of_X);
+  }
+  static Complex<double> rounded(Complex<double> z) noexcept { return {nearest(z.real()), nearest(z.imag())}; }
   /// Rounds z to X's digits, by its bits: GCC 12 takes a conversion to float and back for nothing where it vectorizes.
-  template <Real X>
   static double nearest(double z) noexcept {
     constexpr int dropped = std::numeric_limits<double>::digits - std::numeric_limits<X>::digits;
     if constexpr (dropped > 0) {

@@ -155,11 +155,22 @@ struct DenseState {
   using Scalar = X;
   Array<X> x;     ///< (H, N)
   Array<X> low;   ///< digits that did not fit into x: much smaller    (H, N)
-  Array<X> next;  ///< the step's workspace: no part of the state's value    (H, N)
+  Array<X> next;  ///< the step's workspace: no part of the state's value    (H, padded N)
 
   DenseState() = default;
   /// A state at rest of H systems of N states.
-  DenseState(Index features, Index states) : x(features, states), low(features, states), next(features, states) {}
+  DenseState(Index features, Index states)
+      : x(features, states), low(features, states), next(features, padded(states)) {}
+  /// @throws ShapeError unless it is one of H systems of N states
+  void check(Index features, Index states) const {
+    detail::require_shape("state", x, features, states);
+    detail::require_shape("state's low digits", low, features, states);
+    detail::require_shape("state's workspace", next, features, padded(states));
+  }
+  /// N, or the next multiple of a group of lanes.
+  static constexpr Index padded(Index states) noexcept {
+    return (states + simd::group<X> - 1) / simd::group<X> * simd::group<X>;
+  }
 
   /// Compares by value.
   friend bool operator==(const DenseState& a, const DenseState& b) { return a.x == b.x && a.low == b.low; }
