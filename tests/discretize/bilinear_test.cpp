@@ -8,7 +8,7 @@ using namespace ssm;
 TEST_CASE("Woodbury's form is the dense bilinear discretization", "[discretize]") {
   const Index N = GENERATE(1, 2, 7, 32), R = GENERATE(0, 1, 2);
   const double dt = GENERATE(1e-12, 1e-3, 0.1, 100.0);
-  const auto system = support::random_dplr(N, R, 11);
+  const auto system = support::random_dplr(N, R, 11, GENERATE(false, true));
   const auto woodbury = dense(discretize(Bilinear{}, system, dt));
   const auto exact = discretize(Bilinear{}, dense(system), dt);
   CAPTURE(N, R, dt);

@@ -29,8 +29,9 @@ TEST_CASE("S4's kernel is the Krylov kernel", "[kernel]") {
 
 TEST_CASE("S4's kernel holds for every rank", "[kernel]") {
   const Index N = GENERATE(2, 5, 16), R = GENERATE(0, 1, 2, 3), length = GENERATE(1, 50, 256);
-  CAPTURE(N, R, length);
-  CHECK(error_against_krylov(support::random_dplr(N, R, 31), 0.05, length) <= tolerance::kernel<double>);
+  const bool free = GENERATE(false, true);
+  CAPTURE(N, R, length, free);
+  CHECK(error_against_krylov(support::random_dplr(N, R, 31, free), 0.05, length) <= tolerance::kernel<double>);
 }
 
 TEST_CASE("modes that hardly decay, stand still or are very fast do not spoil the kernel", "[kernel]") {
@@ -92,14 +93,19 @@ TEST_CASE("the kernel refuses bad lengths and steps", "[kernel]") {
 
 TEST_CASE("the generating function's vjp is the limit of differences", "[kernel][gradient]") {
   const Index N = GENERATE(1, 2, 7, 8), R = GENERATE(0, 1, 2), length = GENERATE(1, 50);
-  auto system = support::random_dplr(N, R, 17);
+  const bool free = GENERATE(false, true);
+  auto system = support::random_dplr(N, R, 17, free);
   double dt = 0.05;
-  CAPTURE(N, R, length);
+  CAPTURE(N, R, length, free);
   Random random(5);
   const Vector<double> dK = Vector<double>::NullaryExpr(length, [&] { return random.normal(); });
   const Index M = modes_of(N);
-  DplrSystem<double> found{N, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, R),
-                           Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
+  DplrSystem<double> found{N,
+                           Vector<Complex<double>>::Zero(M),
+                           Matrix<Complex<double>>::Zero(M, R),
+                           Vector<Complex<double>>::Zero(M),
+                           RowVector<Complex<double>>::Zero(M),
+                           Matrix<Complex<double>>::Zero(system.Q.rows(), system.Q.cols())};
   double ddt = 0;
   kernel::generating_function_vjp(system, dt, dK, found, ddt);
   const auto limit = [&](auto& number, auto along, double step) {
@@ -124,7 +130,10 @@ TEST_CASE("the generating function's vjp is the limit of differences", "[kernel]
     check(system.Lambda(n), found.Lambda(n), real);
     check(system.B(n), found.B(n), real);
     check(system.C(n), found.C(n), real);
-    for (Index r = 0; r < R; ++r) check(system.P(n, r), found.P(n, r), real);
+    for (Index r = 0; r < R; ++r) {
+      check(system.P(n, r), found.P(n, r), real);
+      if (system.Q.size() > 0) check(system.Q(n, r), found.Q(n, r), real);
+    }
   }
 }
 

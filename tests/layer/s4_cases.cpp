@@ -19,6 +19,11 @@ void add_s4(std::vector<support::Case<T>>& cases) {
                                     {.features = 4, .states = 6, .dt_min = 1e-2, .copies = 2}, random);
   cases.push_back(support::featurewise_case("S4 of random phase, rank 3, two copies, state in double",
                                             S4<T, dynamic, double>(phase)));
+  auto free = initial<S4<T>>(hippo::LegT{}, {.features = 3, .states = 7, .dt_min = 1e-2}, random);
+  free.Q = free.P;
+  free.A_re_max = T(0.02);
+  for (auto& value : free.Q) value *= static_cast<T>(random.uniform(0.8, 1.2));
+  cases.push_back(support::featurewise_case("S4 LegT, Q free, N = 7", S4<T>(free)));
 }
 
 const support::Registered s4_cases(add_s4<float>, add_s4<double>);

@@ -6,7 +6,8 @@
 namespace support {
 
 /// A stable random system of diagonal plus low rank form, real in mode 0 for odd N.
-inline ssm::DplrSystem<double> random_dplr(ssm::Index N, ssm::Index R, std::uint64_t seed) {
+/// @param free   whether Q is one of its own: near P, so that the system does not grow much if it grows
+inline ssm::DplrSystem<double> random_dplr(ssm::Index N, ssm::Index R, std::uint64_t seed, bool free = false) {
   ssm::Random random(seed);
   const ssm::Index M = ssm::modes_of(N);
   ssm::DplrSystem<double> system{N, ssm::Vector<ssm::Complex<double>>(M), ssm::Matrix<ssm::Complex<double>>(M, R),
@@ -21,6 +22,12 @@ inline ssm::DplrSystem<double> random_dplr(ssm::Index N, ssm::Index R, std::uint
     for (ssm::Index r = 0; r < R; ++r) system.P(n, r) = draw();
     system.B(n) = draw();
     system.C(n) = draw();
+  }
+  if (free) {
+    system.Q = system.P;
+    for (auto& value : system.Q.reshaped())
+      value = value.imag() == 0 ? value + 0.1 * random.normal()
+                                : value + 0.1 * ssm::Complex<double>(random.normal(), random.normal());
   }
   return system;
 }

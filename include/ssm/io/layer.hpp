@@ -12,7 +12,8 @@ namespace detail {
 
 inline constexpr const char* version = "3";
 inline constexpr const char* transforms =
-    "Lambda = -exp(A_re_log) + i A_im where stored so; dt = exp(log_dt); half of each conjugate pair";
+    "Lambda = A_re_max - exp(A_re_log) + i A_im where stored so, A_re_max being 0 unless it is there; dt = "
+    "exp(log_dt); half of each conjugate pair";
 
 /// @throws FormatError unless the file has this tensor, of this shape (sizes of 1 at the end may be missing)
 inline void require_tensor(const File& file, const std::string& name, std::vector<Index> shape) {
@@ -28,6 +29,8 @@ template <class Parameters>
 void size_layer(const File& file, const std::string& folder, bool old, Parameters& ssm) {
   Parameters::each_setting(ssm, [&](const std::string& key, auto& value) {
     using Value = std::remove_reference_t<decltype(value)>;
+    for (const char* later : {"free_Q", "A_re_max"})  // what S4 got after version 3: no, and 0
+      if (key.ends_with(later) && !file.metadata.contains(folder + key)) return;
     if constexpr (requires { name_of(value); }) {
       if (!old) take_value(file, folder + key, value);
     } else {

@@ -15,17 +15,17 @@ namespace detail {
 
 /// v_n of the Cauchy sum of one left and one right side, as often as its mode counts.
 ///
-///     v = left_n right_n,   left in {C~, conj P_1, .., conj P_R},   right in {B, P_1, .., P_R}
+///     v = left_n right_n,   left in {C~, conj Q_1, .., conj Q_R},   right in {B, P_1, .., P_R}
 inline Complex<double> cauchy_numerator(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde,
                                         Index n, Index left, Index right) {
-  const Complex<double> l = left == 0 ? C_tilde(n) : std::conj(system.P(n, left - 1));
+  const Complex<double> l = left == 0 ? C_tilde(n) : std::conj(system.right()(n, left - 1));
   const Complex<double> r = right == 0 ? system.B(n) : system.P(n, right - 1);
   return static_cast<double>(multiplicity(n, system.states)) * l * r;
 }
 
 /// Computes the term that the low-rank part subtracts from k(C~ B) by Woodbury's identity, rank R > 1.
 ///
-///     k(C~ P) (I + k(P* P))^-1 k(P* B)
+///     k(C~ P) (I + k(Q* P))^-1 k(Q* B)
 ///
 /// @param k   (left, right) -> Cauchy sum; 0 stands for C~ and B, r for P_r
 template <class T, class Sums>
@@ -47,7 +47,7 @@ Complex<T> low_rank_share(Index R, Sums&& k) {
 /// The four (for rank R, (1+R)^2) Cauchy sums of S4's kernel, for one feature.
 ///
 ///     k(v)(g) = sum over all N modes of v_n / (g - Lambda_n),     v = left_n right_n,
-///     left in {C~, conj P_1, .., conj P_R},   right in {B, P_1, .., P_R}
+///     left in {C~, conj Q_1, .., conj Q_R},   right in {B, P_1, .., P_R}
 ///
 /// S4, arXiv:2111.00396, appendix C.3. A conjugate pair is summed at once in real arithmetic: with g = gamma + i tau,
 /// Lambda = rho + i omega and alpha = gamma - rho,
@@ -137,11 +137,11 @@ class CauchySums {
 ///     dv = conj(p) dk + q conj(dk),   dLambda = conj(v p^2) dk + conj(v) q^2 conj(dk),   dg = -conj(v p^2 + conj(v)
 ///     q^2) dk   with p = 1/(g - Lambda), q = 1/(g - conj Lambda): a pair is a function of v and of conj v
 ///
-/// @param system     Lambda (M), P (M, R), B (M)
+/// @param system     Lambda (M), P and Q (M, R), B (M)
 /// @param C_tilde    C~ (M)
 /// @param g          the node
 /// @param dsums      cotangents of the sums, left-major     (1+R)^2
-/// @param dsystem    += cotangents of Lambda, P and B
+/// @param dsystem    += cotangents of Lambda, P, Q where the system has one, and B
 /// @param dC_tilde   += cotangent of C~                     (M)
 /// @return           cotangent of g.     O(N R^2)
 inline Complex<double> cauchy_vjp(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde,
@@ -153,7 +153,7 @@ inline Complex<double> cauchy_vjp(const DplrSystem<double>& system, const RowVec
     const bool pair = multiplicity(n, system.states) == 2;
     const Complex<double> p = 1.0 / (g - system.Lambda(n)),
                           q = pair ? 1.0 / (g - std::conj(system.Lambda(n))) : Complex<double>(0);
-    const auto left = [&](Index a) { return a == 0 ? C_tilde(n) : std::conj(system.P(n, a - 1)); };
+    const auto left = [&](Index a) { return a == 0 ? C_tilde(n) : std::conj(system.right()(n, a - 1)); };
     const auto right = [&](Index b) { return b == 0 ? system.B(n) : system.P(n, b - 1); };
     for (Index a = 0; a < width; ++a)
       for (Index b = 0; b < width; ++b) {
@@ -165,7 +165,7 @@ inline Complex<double> cauchy_vjp(const DplrSystem<double>& system, const RowVec
         if (a == 0)
           dC_tilde(n) += dleft;
         else
-          dsystem.P(n, a - 1) += std::conj(dleft);
+          dsystem.right()(n, a - 1) += std::conj(dleft);
         if (b == 0)
           dsystem.B(n) += dright;
         else

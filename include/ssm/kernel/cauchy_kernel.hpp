@@ -13,7 +13,7 @@ namespace ssm::kernel {
 
 /// S4's kernel from C~, nodes side by side in lanes, in the caller's scalar.
 ///
-///     K^(z_j) = (1 + i tau) [ k(C~ B) - k(C~ P) (I + k(P* P))^-1 k(P* B) ]
+///     K^(z_j) = (1 + i tau) [ k(C~ B) - k(C~ P) (I + k(Q* P))^-1 k(Q* B) ]
 ///     z_j = e^(-2 pi i j/L),   tau = tan(pi j/L),   K = inverse transform of K^
 ///     k(v) = sum over all N modes of (dt/2) v_n / (i tau - (dt/2) Lambda_n)
 ///
@@ -187,7 +187,7 @@ class CauchyKernel {
     }
   }
 
-  /// k(C~ B) - k(C~ P) (I + k(P* P))^-1 k(P* B)
+  /// k(C~ B) - k(C~ P) (I + k(Q* P))^-1 k(Q* B)
   template <class Sums>
   static Complex<T> woodbury(Sums k, Index R) {
     if (R == 0) return k(0, 0);

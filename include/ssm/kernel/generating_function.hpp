@@ -134,7 +134,7 @@ inline bool meets_minus_one(Circle circle) { return circle.length % 2 == 0 && ci
 /// Generating function of a DPLR system's truncated kernel at the points of a circle, by Cauchy sums and Woodbury's
 /// identity.
 ///
-///     K^(z) = sum_(k < L) K_k z^k = 2/(1+z) [ k(C~ B) - k(C~ P) (I + k(P* P))^-1 k(P* B) ]   at g = (2/dt) (1-z)/(1+z)
+///     K^(z) = sum_(k < L) K_k z^k = 2/(1+z) [ k(C~ B) - k(C~ P) (I + k(Q* P))^-1 k(Q* B) ]   at g = (2/dt) (1-z)/(1+z)
 ///
 /// S4, arXiv:2111.00396, section 3.3 and appendix C.3. Where z = -1 the value is its limit, dt/2 C~ B.
 ///
@@ -179,9 +179,9 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
 
 /// Its vector-Jacobian product, Woodbury's identity and the Cauchy sums in reverse.
 ///
-/// With S the sums, X = (I + k(P* P))^-1, a = k(C~ P) X and b = X k(P* B), all holomorphic in S:
+/// With S the sums, X = (I + k(Q* P))^-1, a = k(C~ P) X and b = X k(Q* B), all holomorphic in S:
 ///
-///     dk(C~ B) = dK^',   dk(C~ P) = -conj(b) dK^',   dk(P* B) = -conj(a) dK^',   dk(P* P) = conj(a) conj(b) dK^'
+///     dk(C~ B) = dK^',   dk(C~ P) = -conj(b) dK^',   dk(Q* B) = -conj(a) dK^',   dk(Q* P) = conj(a) conj(b) dK^'
 ///
 /// where dK^' = conj(2/(1+z)) dK^.
 ///
@@ -190,7 +190,7 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
 /// @param dt          time step                               s, > 0
 /// @param circle      L and damping
 /// @param dspectrum   cotangents of K^ at z_0 .. z_(L/2)      (L/2 + 1)
-/// @param dsystem     += cotangents of Lambda, P and B; those of C come from dC_tilde
+/// @param dsystem     += cotangents of Lambda, P, Q and B; those of C come from dC_tilde
 /// @param dC_tilde    += cotangent of C~                      (M)
 /// @param ddt         += cotangent of dt where the nodes are made
 /// @throws            ShapeError if the sizes disagree
@@ -255,9 +255,12 @@ inline void generating_function_vjp(const DplrSystem<double>& system, const RowV
 template <class T, fft::Backend<double> Backend = fft::EigenBackend>
 Vector<T> generating_function(const DplrSystem<T>& system, T dt, Index length) {
   ssm::detail::require_at_least("length of the kernel", 0, length);
-  const DplrSystem<double> wide{system.states, system.Lambda.template cast<Complex<double>>(),
-                                system.P.template cast<Complex<double>>(), system.B.template cast<Complex<double>>(),
-                                system.C.template cast<Complex<double>>()};
+  const DplrSystem<double> wide{system.states,
+                                system.Lambda.template cast<Complex<double>>(),
+                                system.P.template cast<Complex<double>>(),
+                                system.B.template cast<Complex<double>>(),
+                                system.C.template cast<Complex<double>>(),
+                                system.Q.template cast<Complex<double>>()};
   const auto step = static_cast<double>(dt);
   const DiscreteDplrSystem<double> discrete = discretize(Bilinear{}, wide, step);
   if (length == 0) return Vector<T>(0);
@@ -278,7 +281,7 @@ Vector<T> generating_function(const DplrSystem<T>& system, T dt, Index length) {
 /// @param system    continuous system, M modes, rank R
 /// @param dt        time step                                 s, > 0
 /// @param dK        cotangent of the kernel                   (L)
-/// @param dsystem   += cotangents of Lambda, P, B and C
+/// @param dsystem   += cotangents of Lambda, P, Q where the system has one, B and C
 /// @param ddt       += cotangent of dt
 /// @throws          ShapeError if the sizes disagree; DomainError if dt is not positive and finite
 /// @note            O(N R^2 L + L log L + N^3 log L) time, O(N^2 log L + L) memory
@@ -289,6 +292,7 @@ void generating_function_vjp(const DplrSystem<double>& system, double dt, const 
   dsystem.check();
   ssm::detail::require_size("modes of the cotangent", system.modes(), dsystem.modes());
   ssm::detail::require_size("rank of the cotangent", system.rank(), dsystem.rank());
+  ssm::detail::require_size("rows of the cotangent of Q", system.Q.rows(), dsystem.Q.rows());
   if (dK.size() == 0) return;
   const Circle circle{fft::fast_length(dK.size())};
   std::vector<double> samples(static_cast<std::size_t>(circle.length));

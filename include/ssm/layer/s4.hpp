@@ -23,16 +23,19 @@ struct S4Shape {
 /// Parameters of an S4 layer, stored and trained: H independent systems of diagonal plus low rank form, one input and
 /// output each.
 ///
-///     x' = (Lambda - P P*) x + B u,   y = 2 Re(C x) + D u,   Lambda = -exp(A_re_log) + i A_im,   dt = exp(log_dt)
+///     x' = (Lambda - P Q*) x + B u,   y = 2 Re(C x) + D u,   Lambda = A_re_max - exp(A_re_log) + i A_im
 ///
-/// Of each conjugate pair one mode is kept, M = (N+1)/2; for odd N mode 0 is real: its imaginary parts must be 0. A, P
-/// and B may be stored once for several features (n sets, feature h uses set h mod n). Gu, Goel, Re 2022,
+/// dt = exp(log_dt). Q is P, with which every system is stable, unless it has numbers of its own, with which nothing is
+/// sure: see DplrSystem. Of each conjugate pair one mode is kept, M = (N+1)/2; for odd N mode 0 is real: its imaginary parts must
+/// be 0. A, P, Q and B may be stored once for several features (n sets, feature h uses set h mod n). Gu, Goel, Re 2022,
 /// arXiv:2111.00396.
 template <Real T>
 struct S4Parameters : detail::ModalParameters<T> {
   /// The only structured discretization there is.
   static constexpr Bilinear discretization{};
+  T A_re_max = 0;       ///< bound that Re Lambda stays below       1/s
   Array<Complex<T>> P;  ///< low-rank factor       (n, M, R)
+  Array<Complex<T>> Q;  ///< its right one, where it is not P: to free it, set Q = P   (n, M, R) or of no size
 
   S4Parameters() = default;
   /// Makes zeros of these sizes; a set of A, P and B for every feature unless `sets` says otherwise.
@@ -46,12 +49,18 @@ struct S4Parameters : detail::ModalParameters<T> {
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
     f("states", self.states);
+    bool free = self.Q.size() > 0;
+    f("free_Q", free);
+    if constexpr (!std::is_const_v<Self>)
+      if (free != (self.Q.size() > 0)) self.Q = free ? Array<Complex<T>>(1) : Array<Complex<T>>();
+    f("A_re_max", self.A_re_max);
   }
   /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
   static void each(Self& self, F&& f) {
     detail::ModalParameters<T>::each(self, f);
     f("P", self.P, Role::dynamics);
+    if (self.Q.size() > 0) f("Q", self.Q, Role::dynamics);
   }
 
   /// R
@@ -63,8 +72,13 @@ struct S4Parameters : detail::ModalParameters<T> {
     const Index M = diagonal.modes(), R = rank(), set = this->copy_of(h);
     DplrSystem<double> result{this->states, diagonal.Lambda, Matrix<Complex<double>>(M, R), diagonal.B.col(0),
                               diagonal.C.row(0)};
+    result.Lambda.array() += static_cast<double>(A_re_max);
+    if (Q.size() > 0) result.Q.resize(M, R);
     for (Index n = 0; n < M; ++n)
-      for (Index r = 0; r < R; ++r) result.P(n, r) = Complex<double>(P(set, n, r));
+      for (Index r = 0; r < R; ++r) {
+        result.P(n, r) = Complex<double>(P(set, n, r));
+        if (Q.size() > 0) result.Q(n, r) = Complex<double>(Q(set, n, r));
+      }
     return result;
   }
 
@@ -74,6 +88,7 @@ struct S4Parameters : detail::ModalParameters<T> {
     if (rank() > max_rank)
       throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", rank()));
     detail::require_shape("P", P, this->copies(), modes_of(this->states), rank());
+    if (Q.size() > 0) detail::require_shape("Q", Q, this->copies(), modes_of(this->states), rank());
   }
 
   /// @throws ShapeError if sizes disagree; DomainError if a number is not finite, there is no feature or state, the
@@ -81,10 +96,14 @@ struct S4Parameters : detail::ModalParameters<T> {
   void check() const {
     detail::ModalParameters<T>::check();
     check_sizes();
+    if (!std::isfinite(A_re_max))
+      throw DomainError(detail::message("A_re_max: expected a finite number, got ", A_re_max));
     detail::require_finite("P", P);
+    detail::require_finite("Q", Q);
     if (this->states % 2 == 1)
       for (Index n = 0; n < this->copies(); ++n)
-        for (Index r = 0; r < rank(); ++r) this->require_real(n, P(n, 0, r).imag() == 0);
+        for (Index r = 0; r < rank(); ++r)
+          this->require_real(n, P(n, 0, r).imag() == 0 && (Q.size() == 0 || Q(n, 0, r).imag() == 0));
   }
 
   /// Published initial values, exact: a measure's NPLR form in every set, C and D normal, dt log-uniform.
@@ -145,17 +164,25 @@ class S4Engine : public ModalEngine<S4Parameters<T>, T, N, X, Arch> {
     for (Index h = 0; h < this->features(); ++h) {
       const DplrSystem<double> system = this->parameters().system(h);
       const Index M = system.modes(), R = system.rank(), set = this->parameters().copy_of(h);
-      DplrSystem<double> dsystem{system.states, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, R),
-                                 Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
+      DplrSystem<double> dsystem{system.states,
+                                 Vector<Complex<double>>::Zero(M),
+                                 Matrix<Complex<double>>::Zero(M, R),
+                                 Vector<Complex<double>>::Zero(M),
+                                 RowVector<Complex<double>>::Zero(M),
+                                 Matrix<Complex<double>>::Zero(system.Q.rows(), system.Q.cols())};
       double ddt = 0;
       discretize_vjp(Bilinear{}, system, this->dt(h), this->discrete_cotangent(h, cotangent, gradient), dsystem, ddt);
       this->add_gradient(h, dsystem.Lambda, dsystem.B, dsystem.C, ddt, gradient);
-      for (Index n = 0; n < M; ++n)
-        for (Index r = 0; r < R; ++r) {
-          auto& dP = gradient.P(set, n, r);
-          dP += Complex<T>(dsystem.P(n, r));
-          if (multiplicity(n, system.states) == 1) dP = dP.real();
-        }
+      const auto add = [&](const Matrix<Complex<double>>& found, Array<Complex<T>>& to) {
+        for (Index n = 0; n < M; ++n)
+          for (Index r = 0; r < R; ++r) {
+            auto& sum = to(set, n, r);
+            sum += Complex<T>(found(n, r));
+            if (multiplicity(n, system.states) == 1) sum = sum.real();
+          }
+      };
+      add(dsystem.P, gradient.P);
+      if (system.Q.size() > 0) add(dsystem.Q, gradient.Q);
     }
   }
 

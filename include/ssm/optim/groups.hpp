@@ -96,7 +96,7 @@ inline std::vector<Group> s5_groups(std::string_view setting, const S5Rates& rat
 /// trained like the rest.
 struct S4Rates {
   std::optional<double> dt = 1e-3;  ///< of log dt
-  std::optional<double> A = 1e-3;   ///< of A, and of S4's P
+  std::optional<double> A = 1e-3;   ///< of A, and of S4's P and Q
   std::optional<double> B = 1e-3;   ///< of B
   std::optional<double> C = {};     ///< of C
 };
@@ -109,7 +109,7 @@ inline std::vector<Group> s4_groups(const S4Rates& rates = {}) {
     if (rate) all.push_back({pattern, *rate, 0.0});
   };
   add(rates.dt, "*/ssm/*log_dt");
-  add(rates.A, "*/ssm/*A_*|*/ssm/*P_ri");
+  add(rates.A, "*/ssm/*A_*|*/ssm/*P_ri|*/ssm/*Q_ri");
   add(rates.B, "*/ssm/*B_ri");
   add(rates.C, "*/ssm/*C_ri");
   return all;

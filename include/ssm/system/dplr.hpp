@@ -7,10 +7,11 @@ namespace ssm {
 /// Diagonal plus low rank, one input and one output: the system of S4. Of conjugate pairs one mode each is kept, M =
 /// (N+1)/2.
 ///
-///     x' = (Lambda - P P*) x + B u,   y = sum over all N modes of C x = 2 Re(C x)
+///     x' = (Lambda - P Q*) x + B u,   y = sum over all N modes of C x = 2 Re(C x),      Q = P unless it is given
 ///
-/// P* is over all N modes as well: (P* x)_r = 2 Re sum_n conj(P_nr) x_n. For odd N mode 0 is real and counts once.
-/// Gu, Goel, Re 2022, arXiv:2111.00396, section 3.
+/// Q* is over all N modes as well: (Q* x)_r = 2 Re sum_n conj(Q_nr) x_n. For odd N mode 0 is real and counts once.
+/// With Q = P, no eigenvalue lies further right than the rightmost Lambda; with a Q of its own, one can cross the
+/// imaginary axis. Gu, Goel, Re 2022, arXiv:2111.00396, section 3, has Q; Goel et al. 2022, arXiv:2202.09729, Q = P.
 template <class T>
 struct DplrSystem {
   Index states;               ///< N
@@ -18,17 +19,24 @@ struct DplrSystem {
   Matrix<Complex<T>> P;       ///< low-rank factor                   (M, R)
   Vector<Complex<T>> B;       ///< input                             (M)
   RowVector<Complex<T>> C;    ///< output                            (M)
+  Matrix<Complex<T>> Q = {};  ///< right factor; of no size: it is P (M, R)
 
   /// M, modes that are kept.
   Index modes() const noexcept { return Lambda.size(); }
   /// R
   Index rank() const noexcept { return P.cols(); }
+  /// Q, or P where Q is of no size.
+  const Matrix<Complex<T>>& right() const noexcept { return Q.size() == 0 ? P : Q; }
+  /// The same, where cotangents of it are added up.
+  Matrix<Complex<T>>& right() noexcept { return Q.size() == 0 ? P : Q; }
   /// @throws ShapeError unless the sizes agree; DomainError if the rank is above max_rank
   void check() const {
     if (rank() > max_rank)
       throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", rank()));
     detail::require_size("modes of Lambda", modes_of(states), modes());
     detail::require_size("rows of P", modes(), P.rows());
+    if (Q.size() != 0) detail::require_size("rows of Q", modes(), Q.rows());
+    if (Q.size() != 0) detail::require_size("rank of Q", rank(), Q.cols());
     detail::require_size("modes of B", modes(), B.size());
     detail::require_size("modes of C", modes(), C.size());
   }
@@ -73,7 +81,7 @@ DenseSystem<T> dense(const DplrSystem<T>& system) {
   system.check();
   const detail::RealForm<T> form{system.states};
   Matrix<T> A = form.diagonal(system.Lambda);
-  form.subtract(A, system.P, system.P.conjugate());
+  form.subtract(A, system.P, system.right().conjugate());
   return {std::move(A), form.columns(system.B), form.rows(system.C)};
 }
 
