@@ -2,6 +2,7 @@
 // snippets.cmake looks for each.
 // Beside: lines that must not compile are shown in a comment.
 #include <ssm/import/s4.hpp>
+#include <ssm/import/s5.hpp>
 #include <ssm/io/model.hpp>
 // clang-format off
 #include <ssm/ssm.hpp>   // everything but FFTW's transforms, files and training
@@ -96,6 +97,13 @@ stream.step(u_k, ssm::Seconds{0.02});                 // a sample with a time of
 stream.set_rate(2);                                   // in place, states kept
 stream.reset(u_k);                                    // as though u_k had been there for ever: no click
 model.forward(whole, answer, {.intervals = ssm::InSeconds<float>{gaps, model.layer_step()}, .observed = mask});
+  // clang-format on
+}
+
+void import_with_parity(const ssm::io::Configuration& told) {
+  // clang-format off
+const auto imported = ssm::io::import_from<ssm::io::S5Flax>(ssm::io::read("s5.safetensors"), told);  // S4v4, S4Sequence, ..
+std::cout << imported.report.parity->error;           // imported.model is an nn::Stack: it streams, trains and is saved like any
   // clang-format on
 }
 

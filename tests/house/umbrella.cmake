@@ -1,8 +1,11 @@
 # <ssm/ssm.hpp> includes what users call, and that leads to every other header but those with a further dependency, or of Eigen's that
 # take long to compile, and a reference that tests read.
 cmake_policy(VERSION 3.25)
-set(opt_in ssm/fft/fftw.hpp ssm/import/annotated_s4.hpp ssm/import/configuration.hpp ssm/import/flax.hpp ssm/import/imported.hpp ssm/import/s4.hpp ssm/import/s5.hpp ssm/import/source_arrays.hpp ssm/import/torch.hpp ssm/import/truncation.hpp ssm/io/any_layer.hpp ssm/io/dtype.hpp ssm/io/layer.hpp ssm/io/safetensors.hpp ssm/io/settings.hpp ssm/io/model.hpp ssm/io/whole_file.hpp ssm/control/analysis.hpp
-           ssm/recurrence/block_adjoint_reference.hpp ssm/train/options.hpp ssm/train/trainer.hpp)
+set(opt_in ssm/fft/fftw.hpp ssm/io/any_layer.hpp ssm/io/dtype.hpp ssm/io/layer.hpp ssm/io/safetensors.hpp ssm/io/settings.hpp
+           ssm/io/model.hpp ssm/io/whole_file.hpp ssm/control/analysis.hpp ssm/recurrence/block_adjoint_reference.hpp
+           ssm/train/options.hpp ssm/train/trainer.hpp)
+file(GLOB imports RELATIVE ${INCLUDE} ${INCLUDE}/ssm/import/*.hpp)
+list(APPEND opt_in ${imports})
 set(internal "^ssm/(recurrence|simd)/|^ssm/(core/aligned|core/settle|layer/convolution|layer/erased|layer/featurewise|layer/modal_engine|nn/network|plan/runner|system/small_solve)\\.hpp$")
 file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/ssm/*/*.hpp)
 

@@ -49,7 +49,7 @@ TEST_CASE("the kind of layer and the kernel's length are asked for", "[import][g
   };
   CHECK_THAT(read("{}"), ContainsSubstring("configuration 'layer': expected one of its values, S4Layer, S4DLayer"));
   CHECK_THAT(read(R"({"layer": "S4Layer", "classification": true, "prenorm": true})"),
-             ContainsSubstring("configuration 'l_max': expected one of its values, a number"));
+             ContainsSubstring("configuration 'l_max': expected one of its values, a whole number"));
   CHECK_THAT(read(R"({"layer": "S4DLayer", "classification": true, "prenorm": true})"),
              ContainsSubstring("A_re: expected in the file, is not there"));
 }

@@ -35,4 +35,21 @@ inline ssm::ConstSequence<float> sequence(const std::vector<float>& all, const s
 }
 inline double tolerance_of(const ssm::io::File& file) { return std::stod(file.metadata.at("tolerance_f32")); }
 
+/// Holds the models of all files whose names begin so to the answers in them; returns how many there are.
+template <class Source>
+ssm::Index check_parity(const std::string& name) {
+  ssm::Index files = 0;
+  for (const auto& path : support::golden_files("checkpoint", name)) {
+    CAPTURE(path.filename());
+    const ssm::io::File file = ssm::io::read(path);
+    const auto imported = ssm::io::import_from<Source, double>(file, told_in(file));
+    REQUIRE(imported.report.parity);
+    CHECK(imported.report.parity->error <= tolerance_of(file));
+    CHECK(imported.report.parity->peak > 0);
+    CHECK_FALSE(imported.report.told.empty());
+    ++files;
+  }
+  return files;
+}
+
 }  // namespace import_testing

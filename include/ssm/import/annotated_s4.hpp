@@ -17,6 +17,8 @@ namespace ssm::io {
 ///
 /// Rush, Karamcheti: The Annotated S4; github.com/srush/annotated-s4.
 struct AnnotatedS4 {
+  /// What it is called in messages and programs.
+  static constexpr const char* project = "annotated-s4";
   /// Reads a model.
   /// @param file     a state dict or a tree
   /// @param told     the configuration
@@ -30,8 +32,7 @@ struct AnnotatedS4 {
     const bool low_rank = told.word("layer", {"S4Layer", "S4DLayer"}) == 0, classifies = told.yes("classification"),
                before = told.yes("prenorm"), gated = told.yes_or("glu", true);
     Report report;
-    const auto& out = arrays.shape("params/decoder/kernel");
-    if (out.size() != 2) throw FormatError("params/decoder/kernel: expected two sizes, got " + detail::text(out));
+    const auto& out = arrays.shape("params/decoder/kernel", {2});
     const Index H = shape.features = out[0];
     shape.outputs = out[1];
     shape.log_softmax = true;
@@ -61,6 +62,8 @@ struct AnnotatedS4 {
     if (gated) report.folded.push_back("out and out2 of every block: one map, one above the other");
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io/"); });
     report.read = arrays.read();
+    report.left_out = arrays.left_out();
+    report.shifted = !classifies;
     report.told = told.asked();
     return {nn::Stack<AnyLayer<T>>(std::move(weights)), std::move(report)};
   }
@@ -72,21 +75,20 @@ struct AnnotatedS4 {
     auto& shape = weights.shape;
     const Index H = shape.features;
     if (arrays.has("params/encoder/Embed_0/embedding")) {
-      const auto& table = arrays.shape("params/encoder/Embed_0/embedding");
+      const auto& table = arrays.shape("params/encoder/Embed_0/embedding", {2});
       shape.encoder = nn::Encoder::embedding;
       shape.inputs = 1;
-      shape.symbols = table.empty() ? 0 : table[0];
+      shape.symbols = table[0];
       shape.zero_symbol = 0;
       weights.encoder.W = Array<T>(shape.symbols, H);
       detail::fill_array(weights.encoder.W, arrays.reals("params/encoder/Embed_0/embedding", {shape.symbols, H}));
       if (arrays.has("params/encoder/embedding")) {
-        static_cast<void>(arrays.reals("params/encoder/embedding", {shape.symbols, H}));
-        report.folded.push_back("params/encoder/embedding: is never used there, and left out");
+        arrays.leave("params/encoder/embedding");  // is never used there
       }
       return;
     }
-    const auto& kernel = arrays.shape("params/encoder/kernel");
-    shape.inputs = kernel.empty() ? 0 : kernel[0];
+    const auto& kernel = arrays.shape("params/encoder/kernel", {2});
+    shape.inputs = kernel[0];
     weights.encoder = detail::flax_dense<T>(arrays, "params/encoder", shape.inputs, H);
     if (classifies) return;
     for (T& each : weights.encoder.W) each /= 255;
@@ -96,8 +98,7 @@ struct AnnotatedS4 {
   /// Reads the part that S4Layer and S4DLayer have in common; `real` and `imaginary` name their eigenvalues.
   static detail::S4Source modes(detail::SourceArrays& arrays, const std::string& name, Index H, const char* real,
                                 const char* imaginary) {
-    const auto& sizes = arrays.shape(name + real);
-    const Index N = sizes.empty() ? 0 : sizes[0];
+    const Index N = arrays.shape(name + real, {2})[0];
     const auto re = arrays.reals(name + real, {N, H}), im = arrays.reals(name + imaginary, {N, H});
     detail::S4Source made;
     made.features = H;
@@ -119,8 +120,8 @@ struct AnnotatedS4 {
   }
   static detail::S4Source s4d(detail::SourceArrays& arrays, const std::string& name, Index H, Report& report) {
     detail::S4Source made = modes(arrays, name, H, "A_re", "A_im");
-    for (const char* unused : {"B_re", "B_im"}) static_cast<void>(arrays.reals(name + unused, {made.modes, H}));
-    report.folded.push_back(name + "B_re, B_im: its kernel has B = 1, they are left out");
+    for (const char* unused : {"B_re", "B_im"}) arrays.leave(name + unused);
+    report.folded.push_back(name + "B: its kernel has B = 1");
     for (auto& row : made.C) {
       made.B.push_back(Vector<Complex<double>>::Ones(made.modes));
       row /= 2;
@@ -132,7 +133,7 @@ struct AnnotatedS4 {
     detail::S4Source made = modes(arrays, name, H, "Lambda_re", "Lambda_im");
     const Index N = made.modes;
     const auto P = arrays.complexes(name + "P", {N, H}), B = arrays.complexes(name + "B", {N, H});
-    const double length = told.number("l_max");
+    const auto length = static_cast<double>(told.count("l_max", Index{1} << 40U));
     for (Index h = 0; h < H; ++h) {
       Matrix<Complex<double>> factor(N, 1);
       Vector<Complex<double>> input(N);
@@ -141,7 +142,10 @@ struct AnnotatedS4 {
         input(n) = B[at(n * H + h)];
       }
       const RowVector<Complex<double>> stored = made.C[at(h)].conjugate();
-      made.C[at(h)] = detail::truncation_undone(made.Lambda[at(h)], factor, stored, made.dt[at(h)], length) / 2;
+      if (arrays.good())
+        made.C[at(h)] =
+            detail::truncation_undone<double>({made.Lambda[at(h)], factor, factor}, stored, made.dt[at(h)], length).C /
+            2;
       Matrix<Complex<double>> apart(N, 2);
       apart << factor, Complex<double>(0, 1) * factor;
       made.P.push_back(apart / std::sqrt(2.0));

@@ -66,6 +66,8 @@ inline void read_output(SourceArrays& arrays, const std::string& name, bool both
 ///
 /// Smith, Warrington, Linderman 2023, arXiv:2208.04933; github.com/lindermanlab/S5.
 struct S5Flax {
+  /// What it is called in messages and programs.
+  static constexpr const char* project = "s5";
   /// Reads a model.
   /// @param file     with `params/encoder/..`
   /// @param told     the configuration
@@ -78,9 +80,7 @@ struct S5Flax {
     const std::size_t activation = told.word("activation", {"full_glu", "half_glu1", "half_glu2", "gelu"});
     nn::StackParameters<AnyLayer<T>> weights;
     nn::StackShape& shape = weights.shape;
-    const auto& kernel = arrays.shape("params/encoder/encoder/kernel");
-    if (kernel.size() != 2)
-      throw FormatError("params/encoder/encoder/kernel: expected two sizes, got " + detail::text(kernel));
+    const auto& kernel = arrays.shape("params/encoder/encoder/kernel", {2});
     shape.inputs = kernel[0];
     const Index H = shape.features = kernel[1];
     shape.pool = told.word("mode", {"pool", "last"}) == 0 ? nn::Pool::mean : nn::Pool::last;
@@ -116,13 +116,12 @@ struct S5Flax {
     if (shape.layers == 0) throw FormatError("params/encoder/layers_0/seq/D: expected in the file, is not there");
     shape.compare = arrays.has("params/decoder/layer1/kernel");
     const std::string last = shape.compare ? "params/decoder/layer2" : "params/decoder";
-    const auto& out = arrays.shape(last + "/kernel");
-    shape.outputs = out.empty() ? 0 : out.back();
+    shape.outputs = arrays.shape(last + "/kernel", {2})[1];
     if (shape.compare) weights.compare = detail::flax_dense<T>(arrays, "params/decoder/layer1", 4 * H, H);
     weights.decoder = detail::flax_dense<T>(arrays, last, H, shape.outputs);
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io/"); });
     const double rate = told.has("step_rescale") ? told.number("step_rescale") : 1;
-    Report report{arrays.read(), {}, told.asked()};
+    Report report{.read = arrays.read(), .told = told.asked()};
     if (activation == 0) report.folded.push_back("out1 and out2 of every block: one map, one above the other");
     return {nn::Stack<AnyLayer<T>>(std::move(weights), {rate}), std::move(report)};
   }
@@ -132,8 +131,7 @@ struct S5Flax {
                                  const Configuration& told) {
     detail::S5Source made;
     const bool both = told.yes("bidirectional");
-    const auto& sizes = arrays.shape(name + "Lambda_re");
-    const Index S = sizes.empty() ? 0 : sizes[0];
+    const Index S = arrays.shape(name + "Lambda_re", {1})[0];
     made.features = H;
     made.spectrum = told.yes("conj_sym") ? Spectrum::half : Spectrum::full;
     const auto re = arrays.reals(name + "Lambda_re", {S}), im = arrays.reals(name + "Lambda_im", {S});
@@ -161,6 +159,8 @@ struct S5Flax {
 ///
 /// github.com/i404788/s5-pytorch.
 struct S5Pytorch {
+  /// What it is called in messages and programs.
+  static constexpr const char* project = "s5-pytorch";
   /// Reads one block, whose names begin with s5, attn_norm, ff_norm, ff_enc and ff_dec, or several, with a number
   /// before them. Input and output are features.
   /// @param file     a state dict
@@ -185,8 +185,7 @@ struct S5Pytorch {
       attention.shape = {.residual = nn::Residual::normed, .mixing = nn::Mixing::none};
       attention.ssm = detail::any_s5<T>(own);
       attention.norm = norm<T>(arrays, name + "attn_norm", H);
-      const auto& encoder = arrays.shape(name + "ff_enc.weight");
-      const Index wide = encoder.empty() ? 0 : encoder[0], width = gated ? wide / 2 : wide;
+      const Index wide = arrays.shape(name + "ff_enc.weight", {2})[0], width = gated ? wide / 2 : wide;
       forward.shape = {.residual = nn::Residual::normed,
                        .layer = false,
                        .activation = nn::Activation::identity,
@@ -208,7 +207,7 @@ struct S5Pytorch {
     shape.encoder = nn::Encoder::none;
     shape.decoder = false;
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    return {nn::Stack<AnyLayer<T>>(std::move(weights)), {arrays.read(), {}, told.asked()}};
+    return {nn::Stack<AnyLayer<T>>(std::move(weights)), {.read = arrays.read(), .told = told.asked()}};
   }
   /// Reads a single layer, whose names begin with seq.
   /// @param file     a state dict
@@ -220,7 +219,7 @@ struct S5Pytorch {
     detail::SourceArrays arrays(file, prefix);
     auto made = detail::any_s5<T>(source(arrays, "seq.", told));
     arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    return {std::move(made), {arrays.read(), {}, told.asked()}};
+    return {std::move(made), {.read = arrays.read(), .told = told.asked()}};
   }
 
  private:
@@ -230,12 +229,11 @@ struct S5Pytorch {
     if (told.has("degree") && told.number("degree") != 1)
       throw FormatError(ssm::detail::message("configuration 'degree': expected 1, got ", told.number("degree")));
     detail::S5Source made;
-    const auto &D = arrays.shape(name + "D"), &steps = arrays.shape(name + "log_step");
-    const Index H = made.features = D.empty() ? 0 : D[0], S = steps.empty() ? 0 : steps[0];
+    const Index H = made.features = arrays.shape(name + "D", {1})[0], S = arrays.shape(name + "log_step", {1})[0];
     made.spectrum = Spectrum::full;
     made.Lambda = arrays.complexes(name + "Lambda", {S});
     made.B = arrays.complexes(name + "B", {S, H});
-    const auto& columns = arrays.shape(name + "C");
+    const auto& columns = arrays.shape(name + "C", {2, 3});
     const bool both = columns.size() > 1 && S > 0 && columns[1] == 2 * S;  // the arrays say it
     if (told.has("bidir") && told.yes("bidir") != both)
       throw FormatError(name + "C: expected " + (both ? "one" : "two") +

@@ -94,6 +94,10 @@ template <class Own>
 struct StackOf<nn::Stack<Own>> {
   using Layer = Own;
 };
+template <class Model>
+concept StackModel = requires {
+  typename StackOf<Model>::Layer;
+};
 
 /// Arrays of the sizes that a file says, to be filled.
 /// @param make   make(kind): parameters of such a layer, of no size
@@ -234,7 +238,7 @@ void save(const std::filesystem::path& path, const nn::Stack<Layer>& model,
 /// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at
 /// @param metadata   becomes what the file says besides, where it is asked for
 /// @throws           FormatError that names what was expected and what came
-template <class Model, class Kinds = detail::LayersOf<typename detail::StackOf<Model>::Layer>>
+template <detail::StackModel Model, class Kinds = detail::LayersOf<typename detail::StackOf<Model>::Layer>>
 Model load(const File& file, Sampling sampling = {}, std::map<std::string, std::string>* metadata = nullptr) {
   return detail::load_by<typename detail::StackOf<Model>::Layer>(file, sampling, metadata, Kinds{});
 }
@@ -243,7 +247,7 @@ Model load(const File& file, Sampling sampling = {}, std::map<std::string, std::
 /// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at
 /// @param metadata   becomes what the file says besides, where it is asked for
 /// @throws           FormatError that names the file, what was expected and what came
-template <class Model, class Kinds = detail::LayersOf<typename detail::StackOf<Model>::Layer>>
+template <detail::StackModel Model, class Kinds = detail::LayersOf<typename detail::StackOf<Model>::Layer>>
 Model load(const std::filesystem::path& path, Sampling sampling = {},
            std::map<std::string, std::string>* metadata = nullptr) {
   return detail::load_from(path, [&](const File& file) { return load<Model, Kinds>(file, sampling, metadata); });
@@ -253,7 +257,7 @@ Model load(const std::filesystem::path& path, Sampling sampling = {},
 /// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at
 /// @param metadata   becomes what the file says besides, where it is asked for
 /// @throws           FormatError that names what was expected and what came
-template <class Model, class Kinds = detail::LayersOf<typename detail::StackOf<Model>::Layer>>
+template <detail::StackModel Model, class Kinds = detail::LayersOf<typename detail::StackOf<Model>::Layer>>
 Model load(std::span<const std::byte> bytes, Sampling sampling = {},
            std::map<std::string, std::string>* metadata = nullptr) {
   return load<Model, Kinds>(read(bytes), sampling, metadata);

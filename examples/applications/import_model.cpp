@@ -1,0 +1,159 @@
+// Weights that were trained by somebody else's code, as a model of this library.
+//
+// A file of another project (safetensors; examples/python makes one from a checkpoint of PyTorch, Lightning or flax) is
+// read strictly: every array there, of its shape, finite, and none besides. What the arrays do not say, as which
+// function keeps a time step positive, is asked for by the project's own names, never guessed. Where an input and the
+// answer of the project's own code stand beside the weights, the model's answer is held against it and drawn.
+#include "support/any_model.hpp"
+#include "support/program.hpp"
+
+#include <ssm/import/annotated_s4.hpp>
+#include <ssm/import/exported.hpp>
+#include <ssm/import/s4_older.hpp>
+
+using namespace ssm;
+
+namespace {
+
+using Model = example::AnyModel;
+/// The kinds of layers that weights of others become.
+using Kinds = io::Kinds<float, S4D<float>, S4<float>, S5<float>, ShiftedBidirectional<S4D<float>>,
+                        ShiftedBidirectional<S4<float>>, Bidirectional<S5<float>>>;
+
+/// What a project is called here, and what reads its models and its single layers.
+struct Project {
+  const char* name;
+  io::Imported<Model> (*model)(const io::File&, const io::Configuration&, const std::string&);
+  io::Imported<AnyParameters<float>> (*layer)(const io::File&, const io::Configuration&, const std::string&);
+};
+template <class Source>
+Project project() {
+  Project made{Source::project, io::import_from<Source, float>, nullptr};
+  if constexpr (requires(const io::File& file, const io::Configuration& told) {
+                  Source::template read_layer<float>(file, told, "");
+                })
+    made.layer = io::import_layer_from<Source, float>;
+  return made;
+}
+const std::vector<Project>& projects() {
+  static const std::vector<Project> all{project<io::S4v4>(),        project<io::S4v3>(),      project<io::S4v2>(),
+                                        project<io::S4Minimal>(),   project<io::S4Example>(), project<io::S4Sequence>(),
+                                        project<io::AnnotatedS4>(), project<io::S5Flax>(),    project<io::S5Pytorch>()};
+  return all;
+}
+
+struct Options {
+  std::string file = SSM_EXAMPLE_DATA "/s4_sequence.safetensors", source = "s4-sequence", configuration, prefix, save,
+              back, out;
+  bool layer = false;
+};
+
+io::Configuration configuration_of(const io::File& file, const Options& options) {
+  if (options.configuration.empty()) {
+    const auto found = file.metadata.find("config");
+    return found == file.metadata.end() ? io::Configuration() : io::Configuration(found->second);
+  }
+  std::ifstream stream(options.configuration);
+  if (!stream) throw std::runtime_error(options.configuration + ": expected a file that can be read, could not");
+  return io::Configuration(std::string(std::istreambuf_iterator<char>(stream), {}));
+}
+
+void print(const io::Report& report) {
+  const auto lines = [](const char* title, const std::vector<std::string>& all) {
+    std::cout << "  " << title << "  " << (all.empty() ? "-" : "") << '\n';
+    for (const std::string& each : all) std::cout << "      " << each << '\n';
+  };
+  std::cout << "  read      " << report.read.size() << " arrays\n";
+  lines("folded  ", report.folded);
+  lines("left out", report.left_out);
+  lines("told    ", report.told);
+  if (report.parity)
+    std::cout << "  parity    largest difference " << report.parity->error << " of the peak " << report.parity->peak
+              << ", " << report.parity->sequences << " sequences\n";
+  else
+    std::cout << "  parity    no input and answer (io.u, io.y) beside the weights\n";
+}
+
+/// Draws both answers, and their difference.
+void draw(const std::vector<float>& got, std::span<const float> expected, const std::string& out) {
+  std::vector<double> number, theirs, ours, difference;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    number.push_back(static_cast<double>(i));
+    theirs.push_back(static_cast<double>(expected[i]));
+    ours.push_back(static_cast<double>(got[i]));
+    difference.push_back(ours.back() - theirs.back());
+  }
+  example::write_file(std::filesystem::path(out) / "import_model.tsv",
+                      example::table({"number", "theirs", "ours", "difference"}, {number, theirs, ours, difference}));
+  example::draw(out, "import_model", "import_model");
+}
+
+void import(const Options& options) {
+  const io::File file = io::read(options.file);
+  const io::Configuration told = configuration_of(file, options);
+  const auto& source = *std::ranges::find(projects(), options.source, &Project::name);
+  std::vector<float> got;
+  const auto examples = [&](const io::Report& report) {
+    return io::Examples<float>(file, options.prefix, report.axes);
+  };
+  const auto show = [&](const auto& model, const io::Report& report) {
+    std::cout << options.file << ", weights of " << options.source << '\n';
+    print(report);
+    if (report.parity) draw(io::answers_of(model, report, examples(report)), examples(report).answers(), options.out);
+  };
+  const auto named = [&](auto read) {
+    try {
+      return read(file, told, options.prefix);
+    } catch (const io::FormatError& error) {
+      throw std::runtime_error(options.file + ": " + error.what());
+    }
+  };
+  if (options.layer) {
+    if (source.layer == nullptr)
+      throw std::runtime_error("--layer: expected a source whose layers stand alone, got " + options.source);
+    const auto imported = named(source.layer);
+    show(AnyLayer<float>(imported.model), imported.report);
+    io::save(options.save, imported.model);
+    static_cast<void>(AnyLayer<float>(io::load<AnyParameters<float>, Kinds>(options.save)));
+  } else {
+    const auto imported = named(source.model);
+    show(imported.model, imported.report);
+    io::save(options.save, imported.model);
+    static_cast<void>(io::load<Model, Kinds>(options.save));  // which answers the self-test in the file
+  }
+  std::cout << "Written, read again" << (options.layer ? "" : " and tested") << ": " << options.save << '\n';
+}
+
+/// Writes a model of this library, or an S5, as the other project's code reads it.
+void export_back(const Options& options) {
+  const io::File made = options.back == "s4d-minimal"
+                            ? io::export_to<io::S4Minimal>(io::load<Model, Kinds>(options.file))
+                            : io::export_to<io::S5Pytorch>(io::load<S5Parameters<float>>(options.file));
+  io::write(options.save, made);
+  std::cout << "Written for " << options.back << ", " << made.tensors.size() << " arrays: " << options.save << '\n';
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  CLI::App app("Weights that were trained elsewhere, as a model of this library, and the way back", "import_model");
+  Options options;
+  std::vector<std::string> names;
+  for (const Project& each : projects()) names.emplace_back(each.name);
+  example::add_out(app, options.out);
+  app.add_option("file", options.file, "weights, as safetensors: see examples/python")->capture_default_str();
+  app.add_option("--source", options.source, "project that they are from")
+      ->check(CLI::IsMember(names))
+      ->capture_default_str();
+  app.add_option("--configuration", options.configuration,
+                 "JSON file of what the arrays do not say; unless given, the file's own metadata 'config'");
+  app.add_option("--prefix", options.prefix, "before the names of the arrays: net.encoder.");
+  app.add_flag("--layer", options.layer, "a single layer, without what stands around it");
+  app.add_option("--save", options.save, "file to write; unless given, model.safetensors in the folder of --out");
+  app.add_option("--back", options.back, "write a model of this library for another project instead")
+      ->check(CLI::IsMember({"s4d-minimal", "s5-pytorch"}));
+  return example::run(app, count, arguments, [&] {
+    if (options.save.empty()) options.save = (std::filesystem::path(options.out) / "model.safetensors").string();
+    options.back.empty() ? import(options) : export_back(options);
+  });
+}
