@@ -11,6 +11,8 @@
 #include <ssm/import/exported.hpp>
 #include <ssm/import/s4_older.hpp>
 
+#include <chrono>
+
 using namespace ssm;
 
 namespace {
@@ -92,14 +94,19 @@ void import(const Options& options) {
   const io::File file = io::read(options.file);
   const io::Configuration told = configuration_of(file, options);
   const auto& source = *std::ranges::find(projects(), options.source, &Project::name);
-  std::vector<float> got;
   const auto examples = [&](const io::Report& report) {
     return io::Examples<float>(file, options.prefix, report.axes);
   };
   const auto show = [&](const auto& model, const io::Report& report) {
     std::cout << options.file << ", weights of " << options.source << '\n';
     print(report);
-    if (report.parity) draw(io::answers_of(model, report, examples(report)), examples(report).answers(), options.out);
+    if (!report.parity) return;
+    const io::Examples<float> all = examples(report);
+    const auto begun = std::chrono::steady_clock::now();
+    const std::vector<float> got = io::answers_of(model, report, all);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+    std::cout << "            answered in " << took.count() << " s\n";
+    draw(got, all.answers(), options.out);
   };
   const auto named = [&](auto read) {
     try {

@@ -103,7 +103,7 @@ model.forward(whole, answer, {.intervals = ssm::InSeconds<float>{gaps, model.lay
 void import_with_parity(const ssm::io::Configuration& told) {
   // clang-format off
 const auto imported = ssm::io::import_from<ssm::io::S5Flax>(ssm::io::read("s5.safetensors"), told);  // S4v4, S4Sequence, ..
-std::cout << imported.report.parity->error;           // imported.model is an nn::Stack: it streams, trains and is saved like any
+std::cout << imported.report.parity->error;
   // clang-format on
 }
 

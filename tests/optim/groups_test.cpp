@@ -105,6 +105,7 @@ TEST_CASE("S4's rates are of its arrays", "[optim]") {
   check(all.at("block0/ssm/B_ri"), 4e-4, 0);
   check(all.at("block0/ssm/C_ri"), 5e-4, 0);
   check(trained<S4D<double>>(diagonal::Linear{}, optim::s4_groups()).at("block0/ssm/C_ri"), 1e-2, 0.5);
-  CHECK_THROWS_WITH((trained<S5<double>>(hippo::LegS{}, optim::s4_groups())),
-                    support::ContainsSubstring("group '*/ssm/*A_*|*/ssm/*P_ri|*/ssm/*Q_ri': expected a pattern that fits"));
+  CHECK_THROWS_WITH(
+      (trained<S5<double>>(hippo::LegS{}, optim::s4_groups())),
+      support::ContainsSubstring("group '*/ssm/*A_*|*/ssm/*P_ri|*/ssm/*Q_ri': expected a pattern that fits"));
 }

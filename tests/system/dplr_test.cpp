@@ -40,7 +40,7 @@ TEST_CASE("a diagonal system is one of rank 0", "[system]") {
 }
 
 TEST_CASE("with Q = P no eigenvalue lies right of Lambda; with a Q of its own one can cross the axis", "[system]") {
-  DplrSystem<double> system = support::random_dplr(8, 1, GENERATE(1, 2, 3, 4));
+  DplrSystem<double> system = support::random_dplr(8, 1, GENERATE(as<std::uint64_t>{}, 1, 2, 3, 4));
   const auto rightmost = [&] { return dense(system).A.eigenvalues().real().maxCoeff(); };
   CHECK(rightmost() <= system.Lambda.real().maxCoeff() + 1e-12);
   system.Q = -4 * system.P;

@@ -80,7 +80,8 @@ class Configuration {
     if (!value.is_number()) fail(name, "a number", value);
     return value.get<double>();
   }
-  /// A whole number of things.
+  /// A whole number of things, at least 1.
+  /// @param name   of the number
   /// @param most   the largest that makes sense
   /// @throws FormatError that names it, if it is not there, or something else
   Index count(const std::string& name, Index most) const {

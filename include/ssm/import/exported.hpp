@@ -72,7 +72,7 @@ requires std::same_as<Target, S4Minimal> File export_to(const nn::Stack<AnyLayer
   return file;
 }
 
-/// The same of a single layer: S5Pytorch's `seq.`, all of the spectrum. Of conjugate pairs both modes are written.
+/// The same of a single layer for S5Pytorch, with all of the spectrum. Of conjugate pairs both modes are written.
 /// @param parameters   of an S5 by zero-order hold
 /// @param rate         ratio of sampling intervals that it runs at
 /// @throws             DomainError that says what such weights cannot hold

@@ -91,7 +91,7 @@ auto import_from(const std::filesystem::path& path, const Configuration& configu
   return detail::load_from(path, [&](const File& file) { return import_from<Source, T>(file, configuration, prefix); });
 }
 /// Reads the parameters of a single layer that was trained elsewhere, without what stands around it; see import_from.
-/// @tparam Source         S4v4, S4v3, S4v2 (`kernel.` and `D`), S5Pytorch (`seq.`)
+/// @tparam Source         S4v4, S4v3, S4v2 (`kernel.*` and `D`), S5Pytorch (`seq.*`)
 /// @param file            as `io::read` gives it
 /// @param configuration   what the arrays do not say
 /// @param prefix          before the names of the arrays

@@ -29,7 +29,7 @@ struct S4v4 {
     auto block = detail::as_block(detail::s4_block<T>(arrays, "", told, detail::s4_version_4(), report));
     return detail::of_one_block<T>(std::move(block), arrays, told, std::move(report));
   }
-  /// Reads the systems alone, without the activation and the linear map: `kernel.` and `D`.
+  /// Reads the systems alone, without the activation and the linear map: the arrays of the kernel, and D.
   /// @param file     a state dict
   /// @param told     the configuration
   /// @param prefix   before the names

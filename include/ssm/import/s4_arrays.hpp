@@ -138,9 +138,9 @@ inline double length_of_nodes(SourceArrays& arrays, const std::string& name) {
   if (!arrays.good()) return 0;
   if (nodes < 2) throw FormatError(ssm::detail::message(name, ": expected at least 2 nodes, got ", nodes));
   const double length = std::round(2 * std::numbers::pi / std::abs(std::arg(omega[1])));
-  if (nodes != static_cast<Index>(length) / 2 + 1)
-    throw FormatError(ssm::detail::message(name, ": expected ", static_cast<Index>(length) / 2 + 1,
-                                           " nodes of a kernel of ", length, " steps, got ", nodes));
+  if (static_cast<double>(nodes) != std::floor(length / 2) + 1)
+    throw FormatError(ssm::detail::message(name, ": expected ", std::floor(length / 2) + 1, " nodes of a kernel of ",
+                                           length, " steps, got ", nodes));
   if (std::fmod(length, 2) != 0)
     throw FormatError(ssm::detail::message(name, ": expected an even length, got ", length,
                                            ": version 2's kernel of an odd length is not that of its system"));

@@ -30,7 +30,7 @@ struct S4v3 {
     auto block = detail::as_block(detail::s4_block<T>(arrays, "", told, detail::s4_version_3(), report));
     return detail::of_one_block<T>(std::move(block), arrays, told, std::move(report));
   }
-  /// Reads the systems alone, without the activation and the linear map: `kernel.` and `D`.
+  /// Reads the systems alone, without the activation and the linear map: the arrays of the kernel, and D.
   /// @param file     a state dict
   /// @param told     the configuration
   /// @param prefix   before the names
@@ -41,9 +41,9 @@ struct S4v3 {
   }
 };
 
-/// state-spaces/s4, version 2 (February 2022), its standalone file, and forks of it: the state dict of an S4; or SSSD's
-/// S4Layer, by its names `s4_layer.` and `norm_layer.`. It becomes a model of one block whose input and output are
-/// features, S4Layer's with x + S4(x) and its layer norm. Where Q has numbers of its own, it keeps them.
+/// state-spaces/s4, version 2 (February 2022), its standalone file, and forks of it: the state dict of an S4, or of
+/// SSSD's S4Layer, whose names begin with s4_layer and norm_layer. It becomes a model of one block whose input and
+/// output are features, S4Layer's with x + S4(x) and its layer norm. Where Q has numbers of its own, it keeps them.
 ///
 /// The configuration's names are those of its constructor; what is not told has the project's default there, and the
 /// report says so: `activation` gelu, `postact` (null: a linear map alone) glu, `channels` 1, `bidirectional`,
@@ -82,7 +82,7 @@ struct S4v2 {
     }
     return detail::of_one_block<T>(std::move(block), arrays, told, std::move(report));
   }
-  /// Reads the systems alone, without the activation and the linear map: `kernel.` and `D`.
+  /// Reads the systems alone, without the activation and the linear map: the arrays of the kernel, and D.
   /// @param file     a state dict
   /// @param told     the configuration
   /// @param prefix   before the names

@@ -114,12 +114,13 @@ class SourceArrays {
   }
   /// Whether nothing was wrong so far: numbers are those of the file.
   bool good() const noexcept { return wrong_.empty(); }
-  /// @param besides   whether a name that is left is no weight: an input that came with the file
+  /// @param besides   whether a name after the prefix is no weight: an input that came with the file
   /// @throws FormatError of all that was wrong, and of every array that nobody asked for
   template <class Besides>
   void require_none_left(Besides besides) {
     for (const auto& [name, tensor] : file_.tensors)
-      if (name.starts_with(prefix_) && !read_.contains(name) && !left_out_.contains(name) && !besides(name))
+      if (name.starts_with(prefix_) && !read_.contains(name) && !left_out_.contains(name) &&
+          !besides(name.substr(prefix_.size())))
         wrong(name + ": expected no such array in these weights");
     if (!good()) fail();
   }
