@@ -305,7 +305,8 @@ class LSSLEngine {
 /// | recurrence    | O(H N^2 L)                           | none                      |
 /// | convolution   | O(H (N^2 L + L log L + N^3 log L))   | O(N L + N^2)              |
 ///
-/// Errors relative to the peak of the exact output as S4's, for HiPPO matrices of N <= 64.
+/// Errors as S4's, for HiPPO matrices of N <= 64; where the terms C_n x_n cancel far below their sum of sizes, as in
+/// HiPPO's own basis they may, relative to a third of that sum.
 ///
 /// @tparam T   scalar of the data
 /// @tparam N   states, where they are known at compile time
