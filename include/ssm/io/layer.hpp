@@ -42,7 +42,7 @@ void size_layer(const File& file, const std::string& folder, bool old, Parameter
           return;
         }
       if constexpr (std::is_enum_v<Value>)
-        if (const std::string& word = need(file, folder + key); !word.empty() && word[0] >= '0' && word[0] <= '9') {
+        if (const std::string word = need(file, folder + key); !word.empty() && word[0] >= '0' && word[0] <= '9') {
           value = number<Value>(file, folder + key);  // of version 1 and 2
           return;
         }
@@ -146,9 +146,9 @@ void save(const std::filesystem::path& path, const Parameters& parameters,
 /// @throws              FormatError that names what was expected and what came
 template <LayerParameters Parameters, class Kinds = detail::KindsOf<Parameters>>
 Parameters load(const File& file, std::map<std::string, std::string>* metadata = nullptr) try {
-  if (const std::string& format = detail::need(file, "format"); format != "ssm layer")
+  if (const std::string format = detail::need(file, "format"); format != "ssm layer")
     throw FormatError("format: expected 'ssm layer', got '" + format + "'");
-  if (const std::string& found = detail::need(file, "version"); found != detail::version)
+  if (const std::string found = detail::need(file, "version"); found != detail::version)
     throw FormatError("version: expected " + std::string(detail::version) + ", got " + found);
   Parameters parameters = Kinds{}(detail::need(file, "layer"));
   detail::size_layer(file, "ssm/", false, parameters);

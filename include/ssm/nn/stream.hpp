@@ -134,8 +134,9 @@ class Stream {
       return std::vector<T>(static_cast<std::size_t>(steps * numbers));
     };
     auto u = room(most, shape().inputs), y = room(most, shape().outputs), x = room(most, H);
-    product_.reset();
-    if (most > 1) product_.emplace(outputs, most, inputs);
+    std::optional<Gemm<T>> product;
+    if (most > 1) product.emplace(outputs, most, inputs);
+    product_ = std::move(product);
     rows_.emplace(std::move(rows));
     u_ = std::move(u);
     y_ = std::move(y);

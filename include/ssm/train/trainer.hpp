@@ -170,7 +170,7 @@ class Trainer {
     if (const std::string format = io::detail::need(file, "format"); format != "ssm checkpoint")
       fail("format: expected 'ssm checkpoint', got '" + format + "'");
     for (const auto& [name, value] : options_.recipe())
-      if (const std::string& was = io::detail::need(file, "training/" + name); was != value)
+      if (const std::string was = io::detail::need(file, "training/" + name); was != value)
         fail(name + ": expected that of the training that the checkpoint is of, '" + was + "', got '" + value +
              "'; remove the checkpoint to begin anew");
     const auto found = file.tensors.find("progress");
