@@ -41,6 +41,8 @@ TEST_CASE("what version 2 and deep models cannot be is refused with the reason",
   CHECK_THAT(read(config), ContainsSubstring("omega: expected an even length, got"));
   second(500);
   CHECK_THAT(read(config), ContainsSubstring("omega: expected 251 nodes of a kernel of 500 steps, got"));
+  second(std::numeric_limits<double>::infinity());
+  CHECK_THAT(read(config), ContainsSubstring("nodes of a kernel of inf steps, got"));
   omega = even;
   const auto w = reference("s4_sequence_prenorm");
   const auto sequence = [&](const std::string& json) {
