@@ -14,6 +14,7 @@ import pickle
 
 import torch
 from safetensors.torch import save_file
+from torch_state_dict import arrays_of  # beside this script
 
 
 def plain(value):
@@ -22,7 +23,7 @@ def plain(value):
         return value
     if hasattr(value, "items"):
         return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)) or hasattr(value, "__iter__"):
+    if hasattr(value, "__iter__"):
         return [plain(each) for each in value]
     return str(value)
 
@@ -40,10 +41,7 @@ def main():
                          "--trust reads them, which runs what is in the file")
     if "state_dict" not in checkpoint:
         raise SystemExit(f"{given.checkpoint}: expected a key 'state_dict', got {', '.join(map(str, checkpoint))}")
-    arrays = {}
-    for name, value in checkpoint["state_dict"].items():
-        value = value.detach().resolve_conj()
-        arrays[name] = (torch.view_as_real(value) if value.is_complex() else value).clone().contiguous()
+    arrays = arrays_of(checkpoint["state_dict"])
     save_file(arrays, given.safetensors)
     told = given.safetensors.with_suffix(".json")
     told.write_text(json.dumps(plain(checkpoint.get("hyper_parameters", {})), indent=1) + "\n")

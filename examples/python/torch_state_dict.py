@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 
-def plain(state):
+def arrays_of(state):
     """Tensors of their own memory, complex ones as (re, im)."""
     arrays = {}
     for name, value in state.items():
@@ -35,7 +35,7 @@ def main():
         if key not in state:
             raise SystemExit(f"{given.state_dict}: expected a key '{key}', got {', '.join(map(str, state))}")
         state = state[key]
-    arrays = plain(state)
+    arrays = arrays_of(state)
     save_file(arrays, given.safetensors)
     print(f"{given.safetensors}: {len(arrays)} arrays")
 

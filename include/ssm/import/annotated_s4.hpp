@@ -17,7 +17,7 @@ namespace ssm::io {
 ///
 /// Rush, Karamcheti: The Annotated S4; github.com/srush/annotated-s4.
 struct AnnotatedS4 {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "annotated-s4";
   /// Reads a model.
   /// @param file     a state dict or a tree
@@ -60,11 +60,8 @@ struct AnnotatedS4 {
     }
     if (shape.layers == 0) throw FormatError(prefix + "params/layers_0/seq/D: expected in the file, is not there");
     if (gated) report.folded.push_back("out and out2 of every block: one map, one above the other");
-    arrays.require_none_left([](const std::string& name) { return name.starts_with("io/"); });
-    report.read = arrays.read();
-    report.left_out = arrays.left_out();
     report.shifted = !classifies;
-    report.told = told.asked();
+    arrays.complete(told, report);
     return {nn::Stack<AnyLayer<T>>(std::move(weights)), std::move(report)};
   }
 
@@ -82,9 +79,9 @@ struct AnnotatedS4 {
       shape.zero_symbol = 0;
       weights.encoder.W = Array<T>(shape.symbols, H);
       detail::fill_array(weights.encoder.W, arrays.reals("params/encoder/Embed_0/embedding", {shape.symbols, H}));
-      if (arrays.has("params/encoder/embedding")) {
-        arrays.leave("params/encoder/embedding");  // is never used there
-      }
+      if (!arrays.has("params/encoder/embedding")) return;
+      static_cast<void>(arrays.reals("params/encoder/embedding", {shape.symbols, H}));
+      arrays.leave("params/encoder/embedding");  // is never used there
       return;
     }
     const auto& kernel = arrays.shape("params/encoder/kernel", {2});
@@ -120,7 +117,10 @@ struct AnnotatedS4 {
   }
   static detail::S4Source s4d(detail::SourceArrays& arrays, const std::string& name, Index H, Report& report) {
     detail::S4Source made = modes(arrays, name, H, "A_re", "A_im");
-    for (const char* unused : {"B_re", "B_im"}) arrays.leave(name + unused);
+    for (const char* unused : {"B_re", "B_im"}) {
+      static_cast<void>(arrays.reals(name + unused, {made.modes, H}));
+      arrays.leave(name + unused);
+    }
     report.folded.push_back(name + "B: its kernel has B = 1");
     for (auto& row : made.C) {
       made.B.push_back(Vector<Complex<double>>::Ones(made.modes));

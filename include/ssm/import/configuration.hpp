@@ -92,7 +92,7 @@ class Configuration {
       fail(name, expected, value);
     return static_cast<Index>(value.get<double>());
   }
-  /// The same; the project's default where it is not told, which `asked` says.
+  /// A count; the project's default where it is not told, which `asked` says.
   Index count_or(const std::string& name, Index most, Index otherwise) const {
     if (has(name)) return count(name, most);
     defaulted(name, std::to_string(otherwise));

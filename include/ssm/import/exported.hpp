@@ -7,9 +7,9 @@ namespace ssm::io {
 
 namespace detail {
 
-/// A tensor of 32-bit numbers.
-inline Tensor float_tensor(std::vector<Index> shape, const std::vector<double>& values) {
-  Tensor made{"F32", std::move(shape), {}};
+/// A tensor of 32-bit numbers, F32 or the two parts of each C64.
+inline Tensor float_tensor(std::vector<Index> shape, const std::vector<double>& values, const char* type) {
+  Tensor made{type, std::move(shape), {}};
   for (const double each : values) {
     const auto narrow = static_cast<float>(each);
     made.bytes.append(reinterpret_cast<const char*>(&narrow), sizeof(narrow));
@@ -60,7 +60,7 @@ requires std::same_as<Target, S4Minimal> File export_to(const nn::Stack<AnyLayer
   }
   File file;
   const auto put = [&file](const char* name, std::vector<Index> sizes, const std::vector<double>& values) {
-    file.tensors[name] = detail::float_tensor(std::move(sizes), values);
+    file.tensors[name] = detail::float_tensor(std::move(sizes), values, "F32");
   };
   put("D", {H}, detail::in_double(ssm->D));
   put("kernel.log_dt", {H}, log_dt);
@@ -72,7 +72,7 @@ requires std::same_as<Target, S4Minimal> File export_to(const nn::Stack<AnyLayer
   return file;
 }
 
-/// The same of a single layer for S5Pytorch, with all of the spectrum. Of conjugate pairs both modes are written.
+/// Writes a single S5 for S5Pytorch, with all of the spectrum: both modes of each conjugate pair.
 /// @param parameters   of an S5 by zero-order hold
 /// @param rate         ratio of sampling intervals that it runs at
 /// @throws             DomainError that says what such weights cannot hold
@@ -103,16 +103,13 @@ requires std::same_as<Target, S5Pytorch> File export_to(const S5Parameters<T>& p
   for (Index h = 0; h < H; ++h)
     for (const auto [s, mirrored] : modes) add(C, Complex<double>(parameters.C(h, s)), mirrored);
   File file;
-  const auto put = [&file](const char* name, std::vector<Index> sizes, const std::vector<double>& values) {
-    file.tensors[name] = detail::float_tensor(std::move(sizes), values);
+  const auto put = [&file](const char* name, std::vector<Index> sizes, const std::vector<double>& values,
+                           const char* type = "F32") {
+    file.tensors[name] = detail::float_tensor(std::move(sizes), values, type);
   };
-  const auto put_complex = [&file](const char* name, std::vector<Index> sizes, const std::vector<double>& values) {
-    file.tensors[name] = detail::float_tensor(std::move(sizes), values);
-    file.tensors[name].type = "C64";
-  };
-  put_complex("seq.Lambda", {P}, Lambda);
+  put("seq.Lambda", {P}, Lambda, "C64");
   put("seq.B", {P, H, 2}, B);
-  put_complex("seq.C", {H, P}, C);
+  put("seq.C", {H, P}, C, "C64");
   put("seq.D", {H}, detail::in_double(parameters.D));
   put("seq.log_step", {P}, log_step);
   return file;

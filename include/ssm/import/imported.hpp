@@ -84,7 +84,7 @@ auto import_from(const File& file, const Configuration& configuration, const std
     return imported;
   });
 }
-/// The same of a file on disk, which messages name.
+/// Reads a file on disk, which messages name.
 template <WeightsSource Source, Real T = float>
 auto import_from(const std::filesystem::path& path, const Configuration& configuration,
                  const std::string& prefix = "") {
@@ -106,7 +106,7 @@ auto import_layer_from(const File& file, const Configuration& configuration, con
     return imported;
   });
 }
-/// The same of a file on disk, which messages name.
+/// Reads a file on disk, which messages name.
 template <WeightsSource Source, Real T = float>
 auto import_layer_from(const std::filesystem::path& path, const Configuration& configuration,
                        const std::string& prefix = "") {

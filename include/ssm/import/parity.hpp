@@ -168,7 +168,7 @@ Parity parity_of(std::span<const T> got, std::span<const T> expected, Index sequ
   found.error = found.peak > 0 ? apart / found.peak : apart;
   return found;
 }
-/// The same of a model or a layer, to the examples beside its weights.
+/// Compares a model's or a layer's answers with those of the examples beside its weights.
 template <class Model, Real T>
 Parity parity_of(const Model& model, const Report& report, const Examples<T>& examples) {
   const std::vector<T> got = answers_of(model, report, examples);

@@ -15,7 +15,7 @@ namespace ssm::io {
 ///
 /// Gu, Goel, Re 2022, arXiv:2111.00396; github.com/state-spaces/s4.
 struct S4v4 {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s4";
   /// Reads a block.
   /// @param file     a state dict or a tree
@@ -42,7 +42,7 @@ struct S4v4 {
 /// state-spaces/s4: the state dict of the minimal S4D (models/s4/s4d.py). It becomes a model of one block without a
 /// norm and a residual, whose input and output are features.
 struct S4Minimal {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s4d-minimal";
   /// Reads a block.
   /// @param file     a state dict
@@ -59,7 +59,7 @@ struct S4Minimal {
 /// state-spaces/s4: the model of its example.py, of S4Block or the minimal S4D: linear, blocks with layer norm, the
 /// mean over time, linear. The configuration says `prenorm`, and for S4Block the same as S4v4.
 struct S4Example {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s4-example";
   /// Reads a model.
   /// @param file     a state dict or a tree
@@ -95,9 +95,7 @@ struct S4Example {
       weights.blocks.push_back(std::move(block));
     }
     if (shape.layers == 0) throw FormatError(prefix + "s4_layers.0: expected in the file, is not there");
-    arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    report.read = arrays.read();
-    report.told = told.asked();
+    arrays.complete(told, report);
     return {nn::Stack<AnyLayer<T>>(std::move(weights)), std::move(report)};
   }
 };

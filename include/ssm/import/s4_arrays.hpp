@@ -88,7 +88,7 @@ inline S4Arrays s4v4_arrays(SourceArrays& arrays, const std::string& name, const
   return made;
 }
 
-/// What versions 2 and 3 have in common: D, `kernel.kernel.log_dt` and C, and the sizes.
+/// Reads what versions 2 and 3 have in common: D, `kernel.kernel.log_dt` and C, and the sizes.
 /// @param poles   the array that has a row for every set, and a number for every mode
 inline S4Arrays older_arrays(SourceArrays& arrays, const std::string& name, const Configuration& told, Index copies,
                              const std::string& poles) {
@@ -124,6 +124,7 @@ inline S4Arrays s4v3_arrays(SourceArrays& arrays, const std::string& name, const
     made.undone = arrays.one_number(kernel + "L");
   } else {
     made.B = arrays.complexes(kernel + "B", {S, M});
+    static_cast<void>(arrays.complexes(kernel + "A", {S, M}));
     arrays.leave(kernel + "A");  // where training began
     if (told.word_or("disc", {"bilinear", "zoh"}, "bilinear") == 0) made.discretization = Bilinear{};
   }

@@ -27,19 +27,17 @@ template <Real T>
 struct S4Block {
   S4Source source;         ///< its systems
   Index features = 0;      ///< H
-  Index channels = 1;      ///< copies of the input that come out of the activation
   nn::BlockShape shape;    ///< activation and mixing
   nn::Linear<T> mix = {};  ///< empty without a mixing
-  /// Halves that the activation joins: 2 of a GLU, else 1.
-  Index parts() const { return shape.activation == nn::Activation::glu ? 2 : 1; }
 };
+
+/// Halves that an activation joins: 2 of a GLU, else 1.
+inline Index halves_of(nn::Activation activation) { return activation == nn::Activation::glu ? 2 : 1; }
 
 /// The activation of a block, and copies of its input, as a configuration has them.
 struct S4Output {
   nn::Activation activation;  ///< of the systems' outputs
   Index channels;             ///< copies of the features that come out of it
-  /// Halves that the activation joins: 2 of a GLU, else 1.
-  Index parts() const { return activation == nn::Activation::glu ? 2 : 1; }
 };
 inline S4Output s4_output(const Configuration& told) {
   using nn::Activation;
@@ -69,13 +67,10 @@ Imported<AnyParameters<T>> s4_layer(const File& file, const Configuration& told,
   SourceArrays arrays(file, prefix);
   Report report;
   const S4Output output = s4_output(told);
-  const S4Arrays kernel = own.arrays(arrays, "", told, output.parts() * output.channels);
+  const S4Arrays kernel = own.arrays(arrays, "", told, halves_of(output.activation) * output.channels);
   auto made = any_s4<T>(s4_source(kernel, arrays.good(), prefix, report));
-  arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
   note_cut(told, prefix, report);
-  report.read = arrays.read();
-  report.left_out = arrays.left_out();
-  report.told = told.asked();
+  arrays.complete(told, report);
   return {std::move(made), std::move(report)};
 }
 
@@ -95,13 +90,12 @@ S4Block<T> s4_block(SourceArrays& arrays, const std::string& name, const Configu
   made.shape.norm = nn::NormKind::none;
   made.shape.residual = nn::Residual::none;
   made.shape.activation = output.activation;
-  made.channels = output.channels;
-  made.shape.channels = output.parts() * output.channels;
+  made.shape.channels = halves_of(output.activation) * output.channels;
   const S4Arrays kernel = own.arrays(arrays, name + own.kernel, told, made.shape.channels);
   made.source =
       s4_source(kernel, arrays.good(), name + own.kernel + (own.linear_stays ? "kernel.kernel." : "kernel."), report);
   note_cut(told, name + own.kernel, report);
-  const Index H = made.features = kernel.features, active = made.channels * H;
+  const Index H = made.features = kernel.features, active = output.channels * H;
   const std::string last = own.last, linear = name + "output_linear";
   made.shape.mixing = Mixing::linear;
   if (told.none(last)) {
@@ -120,8 +114,8 @@ S4Block<T> s4_block(SourceArrays& arrays, const std::string& name, const Configu
   if (told.yes_or("swap_channels", false)) {  // there the channel is fastest, here the feature
     const nn::Linear<T> given = made.mix;
     for (Index o = 0; o < given.outputs(); ++o)
-      for (Index c = 0; c < made.channels; ++c)
-        for (Index h = 0; h < H; ++h) made.mix.W(o, c * H + h) = given.W(o, h * made.channels + c);
+      for (Index c = 0; c < output.channels; ++c)
+        for (Index h = 0; h < H; ++h) made.mix.W(o, c * H + h) = given.W(o, h * output.channels + c);
     report.folded.push_back(linear + ".0.weight: columns in the order of this library");
   }
   return made;
@@ -141,7 +135,7 @@ nn::BlockParameters<AnyLayer<T>> two_as_block(const S4Block<T>& a, const S4Block
   nn::BlockParameters<AnyLayer<T>> made;
   made.shape = a.shape;
   made.shape.channels = a.shape.channels + b.shape.channels;
-  made.ssm = any_s4<T>(beside(a.source, b.source, a.parts()));
+  made.ssm = any_s4<T>(beside(a.source, b.source, halves_of(a.shape.activation)));
   if (a.shape.mixing == nn::Mixing::none) {
     made.shape.mixing = nn::Mixing::linear;
     made.mix = std::move(join);
@@ -201,7 +195,7 @@ nn::BlockParameters<AnyLayer<T>> minimal_s4d(SourceArrays& arrays, const std::st
 template <Real T>
 Imported<nn::Stack<AnyLayer<T>>> of_one_block(nn::BlockParameters<AnyLayer<T>> block, SourceArrays& arrays,
                                               const Configuration& told, Report report) {
-  arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
+  arrays.complete(told, report);
   nn::StackParameters<AnyLayer<T>> weights;
   auto& shape = weights.shape;
   shape.inputs = shape.features = shape.outputs = block.ssm.inputs() / block.shape.channels;
@@ -211,9 +205,6 @@ Imported<nn::Stack<AnyLayer<T>>> of_one_block(nn::BlockParameters<AnyLayer<T>> b
   shape.decoder = false;
   shape.block = block.shape;
   weights.blocks.push_back(std::move(block));
-  report.read = arrays.read();
-  report.left_out = arrays.left_out();
-  report.told = told.asked();
   return {nn::Stack<AnyLayer<T>>(std::move(weights)), std::move(report)};
 }
 

@@ -14,7 +14,7 @@ namespace ssm::io {
 ///
 /// Gu, Goel, Re 2022, arXiv:2111.00396; github.com/state-spaces/s4, tag v3.
 struct S4v3 {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s4-v3";
   /// Reads a block.
   /// @param file     a state dict
@@ -53,7 +53,7 @@ struct S4v3 {
 ///
 /// Gu, Goel, Re 2022, arXiv:2111.00396; github.com/state-spaces/s4, tag v2; github.com/AI4HealthUOL/SSSD.
 struct S4v2 {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s4-v2";
   /// Reads a block.
   /// @param file     a state dict

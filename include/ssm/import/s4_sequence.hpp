@@ -15,7 +15,7 @@ namespace ssm::io {
 ///
 /// Gu, Goel, Re 2022, arXiv:2111.00396; github.com/state-spaces/s4.
 struct S4Sequence {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s4-sequence";
   /// Reads a model.
   /// @param file     a state dict
@@ -29,10 +29,7 @@ struct S4Sequence {
     reader.blocks();
     reader.encoder(told);
     reader.decoder(told);
-    reader.arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    reader.report.read = reader.arrays.read();
-    reader.report.left_out = reader.arrays.left_out();
-    reader.report.told = told.asked();
+    reader.arrays.complete(told, reader.report);
     return {nn::Stack<AnyLayer<T>>(std::move(reader.weights)), std::move(reader.report)};
   }
 

@@ -66,7 +66,7 @@ inline void read_output(SourceArrays& arrays, const std::string& name, bool both
 ///
 /// Smith, Warrington, Linderman 2023, arXiv:2208.04933; github.com/lindermanlab/S5.
 struct S5Flax {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s5";
   /// Reads a model.
   /// @param file     with `params/encoder/..`
@@ -119,9 +119,9 @@ struct S5Flax {
     shape.outputs = arrays.shape(last + "/kernel", {2})[1];
     if (shape.compare) weights.compare = detail::flax_dense<T>(arrays, "params/decoder/layer1", 4 * H, H);
     weights.decoder = detail::flax_dense<T>(arrays, last, H, shape.outputs);
-    arrays.require_none_left([](const std::string& name) { return name.starts_with("io/"); });
     const double rate = told.has("step_rescale") ? told.number("step_rescale") : 1;
-    Report report{.read = arrays.read(), .told = told.asked()};
+    Report report;
+    arrays.complete(told, report);
     if (activation == 0) report.folded.push_back("out1 and out2 of every block: one map, one above the other");
     return {nn::Stack<AnyLayer<T>>(std::move(weights), {rate}), std::move(report)};
   }
@@ -159,7 +159,7 @@ struct S5Flax {
 ///
 /// github.com/i404788/s5-pytorch.
 struct S5Pytorch {
-  /// What it is called in messages and programs.
+  /// Name of the project in messages and programs.
   static constexpr const char* project = "s5-pytorch";
   /// Reads one block, whose names begin with s5, attn_norm, ff_norm, ff_enc and ff_dec, or several, with a number
   /// before them. Input and output are features.
@@ -206,8 +206,9 @@ struct S5Pytorch {
     shape.pool = nn::Pool::none;
     shape.encoder = nn::Encoder::none;
     shape.decoder = false;
-    arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    return {nn::Stack<AnyLayer<T>>(std::move(weights)), {.read = arrays.read(), .told = told.asked()}};
+    Report report;
+    arrays.complete(told, report);
+    return {nn::Stack<AnyLayer<T>>(std::move(weights)), std::move(report)};
   }
   /// Reads a single layer, whose names begin with seq.
   /// @param file     a state dict
@@ -218,8 +219,9 @@ struct S5Pytorch {
   static Imported<AnyParameters<T>> read_layer(const File& file, const Configuration& told, const std::string& prefix) {
     detail::SourceArrays arrays(file, prefix);
     auto made = detail::any_s5<T>(source(arrays, "seq.", told));
-    arrays.require_none_left([](const std::string& name) { return name.starts_with("io."); });
-    return {std::move(made), {.read = arrays.read(), .told = told.asked()}};
+    Report report;
+    arrays.complete(told, report);
+    return {std::move(made), std::move(report)};
   }
 
  private:

@@ -96,14 +96,12 @@ class SourceArrays {
     wrong(ssm::detail::message(prefix_ + name, ": expected a whole number within 0 .. 2^40, got ", value));
     return 1;
   }
-  /// Marks an array as one that the model does not need.
+  /// Marks an array, read or not, as one that the model does not need.
   void leave(const std::string& name) {
-    if (find(name) != nullptr) left_out_.insert(prefix_ + name);
+    if (find(name) == nullptr) return;
+    read_.erase(prefix_ + name);
+    left_out_.insert(prefix_ + name);
   }
-  /// Names of what was left out.
-  std::vector<std::string> left_out() const { return {left_out_.begin(), left_out_.end()}; }
-  /// Names of what was read.
-  std::vector<std::string> read() const { return {read_.begin(), read_.end()}; }
   /// Keeps a sentence about what is wrong.
   void wrong(std::string sentence) { wrong_.push_back(std::move(sentence)); }
   /// Holds a size that a configuration tells to the one that arrays have.
@@ -114,15 +112,19 @@ class SourceArrays {
   }
   /// Whether nothing was wrong so far: numbers are those of the file.
   bool good() const noexcept { return wrong_.empty(); }
-  /// @param besides   whether a name after the prefix is no weight: an input that came with the file
+  /// Ends the reading: writes the names of what was read and left out, and what was told, into a report. Names after the
+  /// prefix that begin with `io.` or `io/` are examples beside the weights.
   /// @throws FormatError of all that was wrong, and of every array that nobody asked for
-  template <class Besides>
-  void require_none_left(Besides besides) {
-    for (const auto& [name, tensor] : file_.tensors)
-      if (name.starts_with(prefix_) && !read_.contains(name) && !left_out_.contains(name) &&
-          !besides(name.substr(prefix_.size())))
+  void complete(const Configuration& told, Report& report) {
+    for (const auto& [name, tensor] : file_.tensors) {
+      const std::string own = name.starts_with(prefix_) ? name.substr(prefix_.size()) : "io.";
+      if (!read_.contains(name) && !left_out_.contains(name) && !own.starts_with("io.") && !own.starts_with("io/"))
         wrong(name + ": expected no such array in these weights");
+    }
     if (!good()) fail();
+    report.read.assign(read_.begin(), read_.end());
+    report.left_out.assign(left_out_.begin(), left_out_.end());
+    report.told = told.asked();
   }
 
  private:
