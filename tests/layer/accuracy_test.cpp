@@ -177,20 +177,21 @@ TEST_CASE("in fp64 S4D and S4 keep theirs", "[layer][accuracy]") {
 }
 
 TEST_CASE("LSSL keeps its error for every dt and input, and to the bit in pieces", "[layer][accuracy]") {
-  for (const double dt : all_dt) {
-    const auto check = [&](auto measure) {
-      const auto parameters = drawn<LSSL<float>>(measure, 5, 16, dt);
-      const auto u = every_input<float>(run_length, 5);
-      std::vector<Exact> expected;
-      for (Index h = 0; h < 5; ++h)
-        expected.push_back(exact(discretize(Bilinear{}, parameters.system(h), std::exp(double(parameters.log_dt(h)))),
-                                 double(parameters.D(h)), u, h));
-      CAPTURE(dt);
-      check_ways(LSSL<float>(parameters), u, tolerance::recurrence<float>, true, expected);
-    };
-    check(hippo::LegS{});
-    check(hippo::LegT{});
-  }
+  const auto check = [](auto measure, Index states, double dt) {
+    const auto parameters = drawn<LSSL<float>>(measure, input_kinds, states, dt);
+    const auto u = every_input<float>(run_length, input_kinds);
+    std::vector<Exact> expected;
+    for (Index h = 0; h < input_kinds; ++h)
+      expected.push_back(exact(discretize(Bilinear{}, parameters.system(h), std::exp(double(parameters.log_dt(h)))),
+                               double(parameters.D(h)), u, h));
+    CAPTURE(dt, states);
+    check_ways(LSSL<float>(parameters), u, tolerance::recurrence<float>, true, expected);
+  };
+  for (const double dt : all_dt)
+    for (const Index states : {1, 16, 33, 64}) {
+      check(hippo::LegS{}, states, dt);
+      check(hippo::LegT{}, states, dt);
+    }
 }
 
 TEST_CASE("S5 keeps its error for every dt and input, in pieces and step by step", "[layer][accuracy]") {

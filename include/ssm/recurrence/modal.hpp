@@ -67,8 +67,18 @@ class ModalRecurrence {
   Index rank() const noexcept { return coefficients_.rank(); }
   Index modes() const noexcept { return N == dynamic ? coefficients_.modes() : modes_of(N); }
 
-  /// Returns a state at rest.
-  ModalState<X> rest() const { return {features_, modes(), rank()}; }
+  /// Returns a state at rest, in this recurrence's units: there is nothing to adopt, which a short sequence would notice.
+  ModalState<X> rest() const {
+    ModalState<X> all(features_, modes(), rank());
+    for (Index which = 0; which * group < features_; ++which) {
+      const Group own = all.group(which);
+      *own.owner = coefficients_.mark();
+      for (Index n = 0; n < modes(); ++n)
+        std::copy_n(coefficients_.units(which) + (n * UnitRows::count + UnitRows::unit) * group, held_rows * group,
+                    own.units + n * held_rows * group);
+    }
+    return all;
+  }
 
   /// Features from `first`, a multiple of the group, as many as u has. u and y may be the same.      O(N R L) each
   void operator()(Index first, ConstSequence<T> u, Sequence<T> y, ModalState<X>& state) const noexcept {
