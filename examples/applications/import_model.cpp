@@ -12,6 +12,7 @@
 #include <ssm/import/s4_older.hpp>
 
 #include <chrono>
+#include <iomanip>
 
 using namespace ssm;
 
@@ -69,11 +70,21 @@ void print(const io::Report& report) {
   lines("folded  ", report.folded);
   lines("left out", report.left_out);
   lines("told    ", report.told);
-  if (report.parity)
-    std::cout << "  parity    largest difference " << report.parity->error << " of the peak " << report.parity->peak
-              << ", " << report.parity->sequences << " sequences\n";
-  else
-    std::cout << "  parity    no input and answer (io.u, io.y) beside the weights\n";
+  if (!report.parity) std::cout << "  parity    no input and answer (io.u, io.y) beside the weights\n";
+}
+
+/// Prints how far the answers are from the project's own.
+void print(const io::Parity& parity, std::size_t numbers, double seconds) {
+  const auto row = [](const auto&... columns) {
+    ((std::cout << std::right << std::setw(20) << columns), ...);
+    std::cout << '\n';
+  };
+  std::cout << "  parity, of this library's answers to the sequences beside the weights\n";
+  row("sequences", "numbers", "peak", "largest difference", "of the peak", "seconds");
+  const std::string rule(18, '-');
+  row(rule, rule, rule, rule, rule, rule);
+  std::cout << std::setprecision(3);
+  row(parity.sequences, numbers, parity.peak, parity.error * parity.peak, parity.error, seconds);
 }
 
 /// Draws both answers, and their difference.
@@ -105,7 +116,7 @@ void import(const Options& options) {
     const auto begun = std::chrono::steady_clock::now();
     const std::vector<float> got = io::answers_of(model, report, all);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
-    std::cout << "            answered in " << took.count() << " s\n";
+    print(*report.parity, got.size(), took.count());
     draw(got, all.answers(), options.out);
   };
   const auto named = [&](auto read) {

@@ -57,5 +57,5 @@ save_file({**converted, **examples}, made)  # the examples beside the weights
 said = subprocess.run([program, made, "--source", source, "--configuration", configuration, "--out", folder / f"{kind}-out"],
                       check=True, capture_output=True, text=True).stdout
 print(said)
-error = float(re.search(r"largest difference (\S+) of the peak", said)[1])
+error = float(re.search(r"of the peak +seconds\n[ -]+\n(.*)", said)[1].split()[4])
 assert error <= tolerance, (error, tolerance)
