@@ -110,6 +110,17 @@ TEST_CASE("everything that is wrong is said at once, and whose file it looks lik
              ContainsSubstring("(the names of its arrays are those of s5-pytorch)"));
 }
 
+TEST_CASE("sizes that no number stands behind are refused before anything is made of them", "[import][golden]") {
+  io::File file = reference("s4d_minimal");
+  for (const char* name : {"kernel.log_A_real", "kernel.A_imag", "kernel.C", "D", "kernel.log_dt"}) {
+    io::Tensor& tensor = file.tensors.at(name);
+    tensor.shape = {1 << 20, 0};
+    tensor.bytes.clear();
+  }
+  CHECK_THAT(said([&] { io::import_from<io::S4Minimal>(file, io::Configuration()); }),
+             ContainsSubstring("kernel.log_A_real: expected sizes of at least 1, got shape (1048576, 0)"));
+}
+
 TEST_CASE("a configuration that contradicts the arrays is refused", "[import][golden]") {
   const io::File file = reference("s4_dplr_nssm2");
   const std::string config = file.metadata.at("config");

@@ -77,8 +77,9 @@ struct AnnotatedS4 {
       shape.inputs = 1;
       shape.symbols = table[0];
       shape.zero_symbol = 0;
+      const auto numbers = arrays.reals("params/encoder/Embed_0/embedding", {shape.symbols, H});
       weights.encoder.W = Array<T>(shape.symbols, H);
-      detail::fill_array(weights.encoder.W, arrays.reals("params/encoder/Embed_0/embedding", {shape.symbols, H}));
+      detail::fill_array(weights.encoder.W, numbers);
       if (!arrays.has("params/encoder/embedding")) return;
       static_cast<void>(arrays.reals("params/encoder/embedding", {shape.symbols, H}));
       arrays.leave("params/encoder/embedding");  // is never used there

@@ -9,8 +9,8 @@ namespace ssm::io::detail {
 /// flax's Dense: kernel (in, out), bias (out).
 template <Real T>
 nn::Linear<T> flax_dense(SourceArrays& arrays, const std::string& name, Index inputs, Index outputs) {
-  nn::Linear<T> map(inputs, outputs, true);
   const auto kernel = arrays.reals(name + "/kernel", {inputs, outputs});
+  nn::Linear<T> map(inputs, outputs, true);
   for (Index i = 0; i < inputs; ++i)
     for (Index o = 0; o < outputs; ++o) map.W(o, i) = static_cast<T>(kernel[static_cast<std::size_t>(i * outputs + o)]);
   fill_array(map.b, arrays.reals(name + "/bias", {outputs}));

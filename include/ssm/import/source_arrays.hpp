@@ -43,19 +43,25 @@ struct SourceArray {
 
 /// The arrays of somebody else's file under a prefix: each is asked for by name, and at the end none must be left. What
 /// is wrong with an array is kept, and said of all arrays at once at the end: until then numbers of 1 stand in for it.
+/// Whoever makes an array of the library asks for the file's first: sizes that the file does not bear out end there.
 class SourceArrays {
  public:
   SourceArrays(const File& file, std::string prefix) : file_(file), prefix_(std::move(prefix)) {}
 
   bool has(const std::string& name) const { return file_.tensors.contains(prefix_ + name); }
   /// The shape of an array, from which sizes are taken.
-  /// @throws FormatError that names it if it is not there, or has another number of sizes; and what was wrong before it
+  /// @throws FormatError that names it if it is not there, is empty, or has another number of sizes; and what was wrong
+  ///         before it
   const std::vector<Index>& shape(const std::string& name, std::initializer_list<std::size_t> ranks = {}) {
     const Tensor* const tensor = find(name);
     if (tensor == nullptr) fail();
     if (ranks.size() > 0 && std::find(ranks.begin(), ranks.end(), tensor->shape.size()) == ranks.end()) {
       wrong(prefix_ + name + ": expected " + std::to_string(*ranks.begin()) + " sizes, got shape " +
             text(tensor->shape));
+      fail();
+    }
+    if (std::ranges::find_if(tensor->shape, [](Index size) { return size < 1; }) != tensor->shape.end()) {
+      wrong(prefix_ + name + ": expected sizes of at least 1, got shape " + text(tensor->shape));
       fail();
     }
     return tensor->shape;

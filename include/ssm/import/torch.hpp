@@ -11,12 +11,13 @@ namespace ssm::io::detail {
 template <Real T>
 nn::Linear<T> torch_linear(SourceArrays& arrays, const std::string& name, Index inputs, Index outputs,
                            bool bias = true) {
-  nn::Linear<T> map(inputs, outputs, bias);
   const bool normed = arrays.has(name + ".weight_v");
   const std::string weight = name + (normed ? ".weight_v" : ".weight");
   std::vector<Index> shape{outputs, inputs};
   if (arrays.shape(weight, {2, 3}).size() == 3) shape.push_back(1);
-  fill_array(map.W, arrays.reals(weight, shape));
+  const auto numbers = arrays.reals(weight, shape);
+  nn::Linear<T> map(inputs, outputs, bias);
+  fill_array(map.W, numbers);
   if (normed) {
     shape[1] = 1;
     const auto sizes = arrays.reals(name + ".weight_g", shape);
