@@ -1,6 +1,7 @@
 // Weights of state-spaces/s4 as its own code saves them: answers are its own.
 #include "ssm/import/s4.hpp"
 #include "import/import_testing.hpp"
+#include "ssm/import/s4_sequence.hpp"
 
 using namespace ssm;
 using namespace import_testing;
@@ -119,6 +120,26 @@ TEST_CASE("sizes that no number stands behind are refused before anything is mad
   }
   CHECK_THAT(said([&] { io::import_from<io::S4Minimal>(file, io::Configuration()); }),
              ContainsSubstring("kernel.log_A_real: expected sizes of at least 1, got shape (1048576, 0)"));
+}
+
+TEST_CASE("two layers of one block that do not go together are refused", "[import][golden]") {
+  io::File file = reference("s4_sequence_two_ways");
+  const std::string second = "model.layers.0.reverse_layer.";
+  const Index H = file.tensors.at(second + "layer.D").shape.back();
+  for (auto& [name, tensor] : file.tensors) {  // a feature less in each of its arrays
+    if (!name.starts_with(second)) continue;
+    double numbers = 1;
+    for (Index& size : tensor.shape) {
+      if (size == H || size == 2 * H) size = size / H * (H - 1);
+      numbers *= static_cast<double>(size);
+    }
+    tensor.bytes.resize(static_cast<std::size_t>(numbers) * sizeof(float));
+  }
+  const auto told = told_in(file);
+  const std::string what = said([&] { io::import_from<io::S4Sequence>(file, told); });
+  CAPTURE(what);
+  CHECK(what != "accepted");
+  CHECK_THAT(what, ContainsSubstring("expected"));
 }
 
 TEST_CASE("a configuration that contradicts the arrays is refused", "[import][golden]") {

@@ -13,16 +13,16 @@ namespace {
 constexpr Index run_length = 16'384, input_kinds = 5;
 const std::vector<double> all_dt{1e-3, 3e-3, 1e-2, 1e-1};
 
-/// Noise, a constant, a ramp, a slow sine, an impulse: by column, again and again.
+/// Noise, a constant, a ramp, a slow sine, an impulse: by column, again and again, beginning with kind `first`.
 template <class T>
-laws::Rows<T> every_input(Index L, Index features) {
+laws::Rows<T> every_input(Index L, Index features, Index first = 0) {
   Random random(3);
   laws::Rows<T> u(L, features);
   for (Index k = 0; k < L; ++k)
     for (Index h = 0; h < features; ++h) {
       const double time = double(k) / double(L);
       const double values[input_kinds] = {random.normal(), 1, time, std::sin(18.85 * time), k == 0 ? 1.0 : 0.0};
-      u(k, h) = static_cast<T>(values[h % input_kinds]);
+      u(k, h) = static_cast<T>(values[(first + h) % input_kinds]);
     }
   return u;
 }
@@ -125,12 +125,12 @@ void check_ways(const Layer& layer, const laws::Rows<typename Layer::Scalar>& u,
 }
 
 template <class R, class Layer, class Method, class Init>
-void check_modal(Method method, Init init, Index states, double allowed) {
+void check_modal(Method method, Init init, Index states, double allowed,
+                 Index H = sizeof(typename Layer::Scalar) == 4 ? 15 : 5, Index first = 0) {
   using T = typename Layer::Scalar;
   for (const double dt : all_dt) {
-    const Index H = sizeof(T) == 4 ? 15 : 5;
     const auto parameters = drawn<Layer>(init, H, states, dt);
-    const auto u = every_input<T>(run_length, H);
+    const auto u = every_input<T>(run_length, H, first);
     std::vector<Exact> expected;
     for (Index h = 0; h < H; ++h) {
       const double own_dt = std::exp(double(parameters.log_dt(h)));
@@ -168,6 +168,18 @@ TEST_CASE("S4 keeps its error for every measure, dt and input, and to the bit in
   check_modal<double, S4<float>>(Bilinear{}, hippo::LegT{}, 64, allowed);
   check_modal<double, S4<float>>(Bilinear{}, hippo::LagT{}, 32, allowed);
   check_modal<double, S4<float>>(Bilinear{}, hippo::Fourier{}, 32, allowed);
+}
+
+TEST_CASE("layers of one, two and four features keep it too", "[layer][accuracy]") {
+  constexpr double allowed = tolerance::recurrence<float>;
+  for (const Index H : {1, 2, 4})
+    for (Index first = 0; first < input_kinds; first += H) {
+      check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Linear{}, 64, allowed, H, first);
+      check_modal<double, S4D<float>>(ZeroOrderHold{}, diagonal::Inverse{}, 33, allowed, H, first);
+      check_modal<double, S4<float>>(Bilinear{}, hippo::LegS{}, 64, allowed, H, first);
+      check_modal<double, S4<float>>(Bilinear{}, hippo::LegT{}, 15, allowed, H, first);
+    }
+  check_modal<long double, S4D<double>>(ZeroOrderHold{}, diagonal::Linear{}, 16, tolerance::recurrence<double>, 1);
 }
 
 TEST_CASE("in fp64 S4D and S4 keep theirs", "[layer][accuracy]") {

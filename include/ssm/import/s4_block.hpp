@@ -130,8 +130,13 @@ nn::BlockParameters<AnyLayer<T>> as_block(S4Block<T> from) {
   return made;
 }
 /// Joins two blocks that hear the same input, and whose outputs stand side by side before a linear map.
+/// @throws FormatError unless both are of the same choices and sizes
 template <Real T>
 nn::BlockParameters<AnyLayer<T>> two_as_block(const S4Block<T>& a, const S4Block<T>& b, nn::Linear<T> join) {
+  if (a.features != b.features || a.shape != b.shape)
+    throw FormatError(ssm::detail::message("two layers of one block: expected the same choices and sizes, got ",
+                                           a.features, " features and ", b.features, ", ", a.shape.channels,
+                                           " channels and ", b.shape.channels));
   nn::BlockParameters<AnyLayer<T>> made;
   made.shape = a.shape;
   made.shape.channels = a.shape.channels + b.shape.channels;

@@ -29,6 +29,8 @@ struct ComplexPack {
     (Part::load(to + group<X>) + im).store(to + group<X>);
   }
 
+  /// Returns a, from here on in registers.
+  friend ComplexPack in_registers(const ComplexPack& a) noexcept { return {in_registers(a.re), in_registers(a.im)}; }
   /// a + b
   friend ComplexPack operator+(const ComplexPack& a, const ComplexPack& b) noexcept {
     return {a.re + b.re, a.im + b.im};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/core/index.hpp"
+#include "ssm/simd/in_register.hpp"
 
 #include <xsimd/xsimd.hpp>
 
@@ -46,6 +47,8 @@ class Pack {
   using Scalar = T;
   /// Numbers in a pack.
   static constexpr Index size = static_cast<Index>(Batch::size);
+  /// Registers for packs.
+  static constexpr Index registers = std::is_same_v<Arch, neon> || sizeof(Batch) == 64 ? 32 : 16;
 
   Pack() = default;
   /// Sets all lanes to one number.
@@ -56,6 +59,11 @@ class Pack {
   /// Sets it from those numbers.
   void store(T* to) const noexcept { batch_.store_unaligned(to); }
 
+  /// Returns a, from here on in a register.
+  friend Pack in_registers(Pack a) noexcept {
+    hold_in_register(a.batch_.data);
+    return a;
+  }
   /// a + b
   friend Pack operator+(Pack a, Pack b) noexcept { return Pack(a.batch_ + b.batch_); }
   /// a - b
@@ -134,6 +142,8 @@ class Pack<T, scalar> {
   using Scalar = T;
   /// 1
   static constexpr Index size = 1;
+  /// Registers for numbers.
+  static constexpr Index registers = 16;
 
   Pack() = default;
   /// The number.
@@ -144,6 +154,8 @@ class Pack<T, scalar> {
   /// Sets it from those numbers.
   void store(T* to) const noexcept { *to = value_; }
 
+  /// Returns a.
+  friend Pack in_registers(Pack a) noexcept { return a; }
   /// a + b
   friend Pack operator+(Pack a, Pack b) noexcept { return Pack(a.value_ + b.value_); }
   /// a - b
