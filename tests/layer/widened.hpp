@@ -4,7 +4,6 @@
 
 #include <any>
 #include <map>
-#include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -17,8 +16,8 @@ Parameters<double> widened(const Parameters<float>& from) {
   Parameters<double> to;
   std::map<std::string, std::any> settings;  // floats as doubles, the others as they are
   Parameters<float>::each_setting(from, [&](const std::string& name, const auto& value) {
-    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, std::optional<float>>)
-      settings[name] = std::optional<double>(value);
+    if constexpr (std::is_same_v<decltype(value), const float&>)
+      settings[name] = static_cast<double>(value);
     else
       settings[name] = value;
   });

@@ -29,6 +29,8 @@ template <class Parameters>
 void size_layer(const File& file, const std::string& folder, bool old, Parameters& ssm) {
   Parameters::each_setting(ssm, [&](const std::string& key, auto& value) {
     using Value = std::remove_reference_t<decltype(value)>;
+    for (const char* later : {"free_Q", "A_re_max"})  // what S4 got after version 3: no, and 0
+      if (key.ends_with(later) && !file.metadata.contains(folder + key)) return;
     if constexpr (requires { name_of(value); }) {
       if (!old) take_value(file, folder + key, value);
     } else {

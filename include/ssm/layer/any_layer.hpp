@@ -32,8 +32,7 @@ class AnyParameters {
   /// An array of a layer, to be visited.
   using ArrayPointer = std::variant<Array<T>*, Array<Complex<T>>*>;
   /// A setting of a layer, to be visited.
-  using SettingPointer = std::variant<Index*, bool*, T*, std::optional<bool>*, std::optional<T>*, Spectrum*,
-                                      ModalDiscretization*, DenseDiscretization*>;
+  using SettingPointer = std::variant<Index*, bool*, T*, Spectrum*, ModalDiscretization*, DenseDiscretization*>;
 
   /// No layer's: of a feed-forward block.
   AnyParameters() = default;

@@ -49,16 +49,11 @@ struct S4Parameters : detail::ModalParameters<T> {
   template <class Self, class F>
   static void each_setting(Self& self, F&& f) {
     f("states", self.states);
-    // set only where they say something: files of before do not know them
-    auto free = self.Q.size() > 0 ? std::optional(true) : std::nullopt;
-    auto bound = self.A_re_max != 0 ? std::optional(self.A_re_max) : std::nullopt;
+    bool free = self.Q.size() > 0;
     f("free_Q", free);
-    f("A_re_max", bound);
-    if constexpr (!std::is_const_v<Self>) {
-      if (free.value_or(false) != (self.Q.size() > 0))
-        self.Q = free.value_or(false) ? Array<Complex<T>>(1) : Array<Complex<T>>();
-      self.A_re_max = bound.value_or(T(0));
-    }
+    if constexpr (!std::is_const_v<Self>)
+      if (free != (self.Q.size() > 0)) self.Q = free ? Array<Complex<T>>(1) : Array<Complex<T>>();
+    f("A_re_max", self.A_re_max);
   }
   /// Visits all arrays in order: f(name, array, role).
   template <class Self, class F>
