@@ -37,10 +37,12 @@ std::vector<Seed> seeds() {
                                         {"s4d_minimal", read<io::S4Minimal>},
                                         {"s5_", read<io::S5Flax>},
                                         {"s5pytorch", read<io::S5Pytorch>}}};
+  const char* const only = std::getenv("SSM_FUZZ_ONLY");
   std::vector<Seed> all;
   for (const auto& entry : std::filesystem::directory_iterator(SSM_FUZZ_WEIGHTS))
     for (const auto& [prefix, read] : kinds) {
       if (!entry.path().filename().string().starts_with(prefix)) continue;
+      if (only != nullptr && std::string(prefix) != only) continue;
       io::File file = io::read(entry.path());
       std::erase_if(file.tensors,
                     [](const auto& each) { return each.first.starts_with("io.") || each.first.starts_with("io/"); });

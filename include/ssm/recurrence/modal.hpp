@@ -30,7 +30,8 @@ namespace ssm::detail {
 /// that a sequence in pieces of any length, down to single steps, gives the bits of the whole.
 ///
 /// Features lie side by side in lanes. Without a low-rank part the modes do not meet: a few of them stay in registers
-/// while time runs in the inner loop. With one, every step passes once over all modes.
+/// while time runs in the inner loop. With one, every step passes once over all modes. Where a group has one or two
+/// features for eight lanes, their modes lie side by side instead; see NarrowBlock.
 ///
 /// @tparam N      states, `dynamic` or known at compile time
 /// @tparam Arch   instruction set

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/recurrence/modal_coefficients.hpp"
+#include "ssm/recurrence/state.hpp"
 #include "ssm/simd/complex_pack.hpp"
 
 namespace ssm::detail {
@@ -20,7 +21,9 @@ class NarrowBlock {
   /// The largest number of modes there is room for.
   static constexpr Index most_modes = 128;
   /// Whether so many features of a group are better run one by one (measured at eight lanes: one and two are, four not).
-  static constexpr bool pays(Index features, Index modes) { return 4 * features <= size && modes <= most_modes; }
+  static constexpr bool pays(Index features, Index modes) {
+    return features <= 2 && 4 * features <= size && modes <= most_modes;
+  }
 
   /// Brings together the numbers of one lane.
   /// @param running   its coefficients, RunningRows a mode
@@ -61,7 +64,7 @@ class NarrowBlock {
   }
 
  private:
-  static constexpr Index state_rows = 4, block = 64;
+  static constexpr Index state_rows = ModalState<X>::moving_rows, block = ModalTurn<X>::block;
   static constexpr Index most_rows = RunningRows::count(max_rank) + state_rows;
 
   const X* row(Index which) const noexcept { return numbers_.data() + which * most_modes; }
