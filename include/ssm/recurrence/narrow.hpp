@@ -9,8 +9,9 @@ namespace ssm::detail {
 /// One feature over a block of time, with modes side by side where a ModalRecurrence has features: what a layer of a few
 /// features, a single channel of sound, leaves of the lanes is then used as well.
 ///
-/// What belongs to the feature is brought together before the block and put back after it: 8 to 16 numbers a mode, for
-/// each block of up to 64 steps. The sums over modes are in another order, the same for every cut of a sequence.
+/// The feature's numbers are brought together before the block and its state is put back after it: 8 numbers a mode and
+/// four more for each rank, once a block or a call. Sums over modes are in an order of their own, the same for every cut
+/// of a sequence.
 template <Real X, class Arch>
 class NarrowBlock {
   using Pack = simd::Pack<X, Arch>;
