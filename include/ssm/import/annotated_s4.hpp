@@ -77,9 +77,7 @@ struct AnnotatedS4 {
       shape.inputs = 1;
       shape.symbols = table[0];
       shape.zero_symbol = 0;
-      const auto numbers = arrays.reals("params/encoder/Embed_0/embedding", {shape.symbols, H});
-      weights.encoder.W = Array<T>(shape.symbols, H);
-      detail::fill_array(weights.encoder.W, numbers);
+      weights.encoder.W = detail::table_of<T>(arrays, "params/encoder/Embed_0/embedding", shape.symbols, H);
       if (!arrays.has("params/encoder/embedding")) return;
       static_cast<void>(arrays.reals("params/encoder/embedding", {shape.symbols, H}));
       arrays.leave("params/encoder/embedding");  // is never used there

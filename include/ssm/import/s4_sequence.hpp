@@ -148,9 +148,7 @@ struct S4Sequence {
       shape.encoder = nn::Encoder::embedding;
       shape.inputs = 1;
       shape.symbols = sizes[0];
-      const auto numbers = arrays.reals(name + ".weight", {shape.symbols, shape.features});
-      weights.encoder.W = Array<T>(shape.symbols, shape.features);
-      detail::fill_array(weights.encoder.W, numbers);
+      weights.encoder.W = detail::table_of<T>(arrays, name + ".weight", shape.symbols, shape.features);
     }
     void decoder(const Configuration& told) {
       auto& shape = weights.shape;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/core/array.hpp"
 #include "ssm/import/configuration.hpp"
 
 #include <cmath>
@@ -184,6 +185,14 @@ template <class To, class From>
 void fill_array(To& to, const std::vector<From>& from) {
   using Number = std::remove_cvref_t<decltype(*to.begin())>;
   std::transform(from.begin(), from.end(), to.begin(), [](From x) { return static_cast<Number>(x); });
+}
+/// Returns an array of a file as one of the library, which is made after the file's is found to have these sizes.
+template <Real T>
+Array<T> table_of(SourceArrays& arrays, const std::string& name, Index rows, Index columns) {
+  const auto numbers = arrays.reals(name, {rows, columns});
+  Array<T> table(rows, columns);
+  fill_array(table, numbers);
+  return table;
 }
 
 }  // namespace detail
