@@ -10,7 +10,6 @@
 #include "ssm/core/batch.hpp"
 #include "ssm/core/error.hpp"
 #include "ssm/core/executor.hpp"
-#include "ssm/core/gemm.hpp"
 #include "ssm/core/index.hpp"
 #include "ssm/core/intervals.hpp"
 #include "ssm/core/matrix.hpp"

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "ssm/core/gemm.hpp"
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/fft/eigen.hpp"
 #include "ssm/fft/length.hpp"
 #include "ssm/kernel/cauchy.hpp"
+#include "ssm/kernel/thin_factors.hpp"
 
 #include <numbers>
 
@@ -39,7 +39,6 @@ inline RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<doub
   const Index N = system.states;
   RowVector<double> row = real.C, next(N);
   Matrix<double> power = real.A_bar, square(N, N);
-  Gemm<double> gemm(N, N, N);
   for (Index bits = circle.length; bits > 0; bits >>= 1) {
     if (bits & 1) {
       for (Index n = 0; n < N; ++n) {
@@ -50,7 +49,7 @@ inline RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<doub
     }
     if (bits > 1) {
       square.setZero();
-      gemm.add_product(N, N, N, {power.data(), N}, {power.data(), N}, {square.data(), N});
+      add_product(power, power, square);
       power.swap(square);
     }
   }
@@ -81,10 +80,6 @@ inline void truncated_output_vjp(const DiscreteDplrSystem<double>& system, Circl
     drow(n) = n < odd ? dC_tilde(n).real() : dC_tilde(n).real() / 2;
     if (n >= odd) drow(M - odd + n) = -dC_tilde(n).imag() / 2;
   }
-  Gemm<double> gemm(N, N, N);
-  const auto add_product = [&](const Matrix<double>& left, const Matrix<double>& right, Matrix<double>& sum) {
-    gemm.add_product(N, N, N, {left.data(), N}, {right.data(), N}, {sum.data(), N});
-  };
   const auto in_length = [&](std::size_t bit) { return (circle.length >> bit & 1) != 0; };
   std::vector<Matrix<double>> powers{real.A_bar};  // A_bar^(2^i)
   std::vector<RowVector<double>> rows{real.C};     // C times those of the lower bits of L

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "ssm/core/gemm.hpp"
 #include "ssm/kernel/thin_factors.hpp"
 #include "ssm/system/dense.hpp"
 
@@ -48,14 +47,15 @@ inline Matrix<double> krylov_table(const DiscreteDenseSystem<double>& system, In
   ssm::detail::require_at_least("length of the kernel", 0, length);
   const Index N = system.states();
   Matrix<double> X = Matrix<double>::Zero(N, length), power = system.A_bar, square(N, N);
-  Gemm<double> gemm(N, std::max(length, N), N);
   if (length > 0) X.col(0) = system.B_bar;
   for (Index known = 1; known < length; known *= 2) {
     const Index more = std::min(known, length - known);
-    gemm.add_product(N, more, N, {power.data(), N}, {X.data(), N}, {X.data() + known * N, N});
+    const auto states = simd::column_major(X.data(), N, length);
+    simd::add_product(states.middle_columns(known, more), simd::column_major(power.data(), N, N),
+                      states.middle_columns(0, more));
     if (2 * known >= length) break;
     square.setZero();
-    gemm.add_product(N, N, N, {power.data(), N}, {power.data(), N}, {square.data(), N});
+    add_product(power, power, square);
     power.swap(square);
   }
   return X;
@@ -106,8 +106,7 @@ inline Vector<double> krylov_by_blocks(const DiscreteDenseSystem<double>& system
     for (Index n = 0; n < N; ++n) coarse(n, j) = column(n);
     advance(jump, column, next);
   }
-  Gemm<double> gemm(block, blocks, N);
-  gemm.add_product(block, blocks, N, {fine.data(), block}, {coarse.data(), N}, {K.data(), block});
+  add_product(fine, coarse, K);
   return Eigen::Map<const Vector<double>>(K.data(), length);
 }
 

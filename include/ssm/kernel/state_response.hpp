@@ -1,6 +1,5 @@
 #pragma once
 
-#include "ssm/core/gemm.hpp"
 #include "ssm/core/sequence.hpp"
 #include "ssm/kernel/thin_factors.hpp"
 #include "ssm/system/diagonal.hpp"
@@ -30,19 +29,17 @@ class StateResponse {
         : block_states_(states, length / block + 1),
           block_outputs_(block, length / block + 1),
           x_(states),
-          next_(states),
-          gemm_(std::max(states, block), length / block + 1, std::max(states, block)) {}
+          next_(states) {}
     /// Bytes held.
     Index bytes() const noexcept {
       return static_cast<Index>(sizeof(T)) * (block_states_.size() + block_outputs_.size()) +
-             static_cast<Index>(sizeof(double)) * 2 * x_.size() + gemm_.bytes();
+             static_cast<Index>(sizeof(double)) * 2 * x_.size();
     }
 
    private:
     friend class StateResponse;
     Matrix<T> block_states_, block_outputs_;
     Vector<double> x_, next_;
-    Gemm<T> gemm_;
   };
 
   /// Prepares the responses of a dense system.                     O(N^2 T + N^3 log T)
@@ -113,8 +110,9 @@ class StateResponse {
       advance(work);
     }
     work.block_outputs_.leftCols(blocks).setZero();
-    work.gemm_.add_product(block(), blocks, N, {rows_.data(), block()}, {work.block_states_.data(), N},
-                           {work.block_outputs_.data(), block()});
+    simd::add_product(simd::column_major(work.block_outputs_.data(), block(), blocks),
+                      simd::column_major(rows_.data(), block(), N),
+                      simd::column_major(work.block_states_.data(), N, blocks));
     for (Index k = 0; k < L; ++k) y(k, 0) += work.block_outputs_.data()[k];
   }
 
@@ -126,8 +124,8 @@ class StateResponse {
   Index drive(std::span<const T> u, std::span<double> x, Workspace& work) const noexcept {
     const Index N = states(), blocks = static_cast<Index>(u.size()) / block();
     work.block_states_.leftCols(blocks).setZero();
-    work.gemm_.add_product(N, blocks, block(), {columns_.data(), N}, {u.data(), block()},
-                           {work.block_states_.data(), N});
+    simd::add_product(simd::column_major(work.block_states_.data(), N, blocks),
+                      simd::column_major(columns_.data(), N, block()), simd::column_major(u.data(), block(), blocks));
     for (Index n = 0; n < N; ++n) work.x_(n) = x[static_cast<std::size_t>(n)];
     for (Index j = 0; j < blocks; ++j) {
       advance(work);

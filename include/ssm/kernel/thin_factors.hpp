@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ssm/core/gemm.hpp"
 #include "ssm/core/matrix.hpp"
+#include "ssm/simd/product.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -14,14 +14,19 @@ inline Index block_of(Index length) {
   return std::max<Index>(1, static_cast<Index>(std::sqrt(static_cast<double>(length))));
 }
 
+/// sum += left right.     O(rows depth columns), allocates nothing
+inline void add_product(const Matrix<double>& left, const Matrix<double>& right, Matrix<double>& sum) {
+  const auto view = [](auto& matrix) { return simd::column_major(matrix.data(), matrix.rows(), matrix.cols()); };
+  simd::add_product(view(sum), view(left), view(right));
+}
+
 /// A^exponent by repeated squaring.     O(N^3 log exponent)
 inline Matrix<double> power(Matrix<double> A, Index exponent) {
   const Index N = A.rows();
   Matrix<double> result = Matrix<double>::Identity(N, N), product(N, N);
-  Gemm<double> gemm(N, N, N);
   const auto multiply = [&](const Matrix<double>& left, Matrix<double>& right) {  // right = left right
     product.setZero();
-    gemm.add_product(N, N, N, {left.data(), N}, {right.data(), N}, {product.data(), N});
+    add_product(left, right, product);
     right.swap(product);
   };
   for (; exponent > 0; exponent >>= 1) {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "ssm/core/gemm.hpp"
 #include "ssm/kernel/thin_factors.hpp"
 #include "ssm/system/diagonal.hpp"
 
@@ -40,8 +39,7 @@ inline Vector<double> vandermonde(const DiscreteDiagonalSystem<double>& system, 
       coarse(2 * n + 1, j) = power.imag();
     }
   }
-  Gemm<double> gemm(block, blocks, 2 * M);
-  gemm.add_product(block, blocks, 2 * M, {fine.data(), block}, {coarse.data(), 2 * M}, {K.data(), block});
+  add_product(fine, coarse, K);
   return Eigen::Map<const Vector<double>>(K.data(), length);
 }
 

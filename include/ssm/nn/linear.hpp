@@ -1,10 +1,10 @@
 #pragma once
 
 #include "ssm/core/array.hpp"
-#include "ssm/core/gemm.hpp"
 #include "ssm/core/random.hpp"
 #include "ssm/core/sequence.hpp"
 #include "ssm/layer/role.hpp"
+#include "ssm/simd/product.hpp"
 #include "ssm/simd/reduce.hpp"
 
 namespace ssm::nn {
@@ -53,7 +53,7 @@ struct Linear {
 /// @param x     input     (L, I)
 /// @param y     output    (L, O)
 /// @throws      ShapeError if the sizes disagree
-/// @note        O(L I O), by Eigen
+/// @note        O(L I O), allocates nothing
 template <Real T>
 void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
   ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
@@ -64,9 +64,7 @@ void linear(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) {
       std::copy(map.b.begin(), map.b.end(), y.row(k).begin());
     else
       std::fill_n(y.row(k).begin(), map.outputs(), T(0));
-  using enum ssm::detail::Transposed;
-  ssm::detail::add_product<right, T>(ssm::detail::row_major(y), ssm::detail::row_major(x),
-                                     ssm::detail::row_major(map.W));
+  simd::add_product(simd::matrix(y), simd::matrix(x), simd::matrix(map.W).transposed());
 }
 /// Maps one row. Neither throws nor allocates.
 template <Real T>
@@ -87,8 +85,7 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, S
   ssm::detail::require_size("features of dx", map.inputs(), dx.features());
   ssm::detail::require_size("length of dx (that of dy is expected)", dy.length(), dx.length());
   linear_vjp(map, x, dy, gradient);
-  ssm::detail::add_product<ssm::detail::Transposed::none, T>(ssm::detail::row_major(dx), ssm::detail::row_major(dy),
-                                                             ssm::detail::row_major(map.W));
+  simd::add_product(simd::matrix(dx), simd::matrix(dy), simd::matrix(map.W));
 }
 /// Computes the same without dx.
 template <Real T>
@@ -96,9 +93,7 @@ void linear_vjp(const Linear<T>& map, ConstSequence<T> x, ConstSequence<T> dy, L
   ssm::detail::require_size("features of a linear map's input", map.inputs(), x.features());
   ssm::detail::require_size("features of dy", map.outputs(), dy.features());
   ssm::detail::require_size("length of dy (that of x is expected)", x.length(), dy.length());
-  using enum ssm::detail::Transposed;
-  ssm::detail::add_product<left, T>(ssm::detail::row_major(gradient.W), ssm::detail::row_major(dy),
-                                    ssm::detail::row_major(x));
+  simd::add_product(simd::matrix(gradient.W), simd::matrix(dy).transposed(), simd::matrix(x));
   if (!map.has_bias()) return;
   for (Index k = 0; k < dy.length(); ++k)
     for (Index o = 0; o < map.outputs(); ++o) gradient.b(o) += dy(k, o);

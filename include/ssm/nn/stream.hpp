@@ -125,18 +125,10 @@ class Stream {
     rest.pool = detail::PooledState<T>(H, options.pool);
     rest.held = Array<T>(shape().inputs);
     rest.bad = Array<Index>(1);
-    Index inputs = std::max(shape().inputs, H), outputs = std::max(shape().outputs, H);
-    for (const BlockSizes& each : networks.front()->sizes) {
-      inputs = std::max({inputs, each.active, each.mixed});
-      outputs = std::max(outputs, each.wide);
-    }
     const auto room = [](Index steps, Index numbers) {
       return std::vector<T>(static_cast<std::size_t>(steps * numbers));
     };
     auto u = room(most, shape().inputs), y = room(most, shape().outputs), x = room(most, H);
-    std::optional<Gemm<T>> product;
-    if (most > 1) product.emplace(outputs, most, inputs);
-    product_ = std::move(product);
     rows_.emplace(std::move(rows));
     u_ = std::move(u);
     y_ = std::move(y);
@@ -202,7 +194,7 @@ class Stream {
               throw DomainError("steady state: expected layers that have one, got one that does not say it");
             layer.step(from.row(0), to.row(0), state_.layers[i]);
           },
-          VectorMap{});
+          LinearMap{});
     } catch (...) {
       std::swap(state_, settled);
       throw;
@@ -250,7 +242,7 @@ class Stream {
   /// @param y   the answer after every step to what was heard until then   (L, outputs)
   void process(ConstSequence<T> u, Sequence<T> y) noexcept {
     assert(u.length() <= most_ && u.length() == y.length());
-    answer(u, y, {}, EvenBlock{this}, MatrixMap{this});
+    answer(u, y, {}, EvenBlock{this}, LinearMap{});
   }
   /// The same where steps have times of their own or no input. Steps with times of their own are computed one by one.
   /// @param u        input                                                      (L, inputs)
@@ -262,9 +254,9 @@ class Stream {
     assert(timing.observed.empty() || std::ssize(timing.observed) == u.length());
     if constexpr (uneven)
       if (!timing.intervals.empty())
-        return answer(u, y, timing.observed, UnevenBlock{this, timing.intervals}, MatrixMap{this});
+        return answer(u, y, timing.observed, UnevenBlock{this, timing.intervals}, LinearMap{});
     assert(timing.intervals.empty());
-    answer(u, y, timing.observed, EvenBlock{this}, MatrixMap{this});
+    answer(u, y, timing.observed, EvenBlock{this}, LinearMap{});
   }
   /// The same of planar audio, as plug-ins have it: each channel lies together.
   /// @param u       a channel for each input      (inputs) of (steps)
@@ -316,23 +308,15 @@ class Stream {
     Intervals<T> intervals;
   };
   /// @}
-  /// Linear maps of one step, or of a block. @{
-  struct VectorMap {
+  /// Linear map of one step, or of a block.
+  struct LinearMap {
     void operator()(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) const noexcept {
-      linear<T>(map, x.row(0), y.row(0));
+      if (x.length() == 1)
+        linear<T>(map, x.row(0), y.row(0));
+      else
+        linear<T>(map, x, y);
     }
   };
-  struct MatrixMap {
-    void operator()(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) const noexcept {
-      if (x.length() == 1) return VectorMap{}(map, x, y);
-      for (Index k = 0; k < y.length(); ++k)
-        for (Index o = 0; o < y.features(); ++o) y(k, o) = map.has_bias() ? map.b(o) : T(0);
-      stream->product_->add_transposed_product(map.outputs(), x.length(), map.inputs(), {map.W.data(), map.inputs()},
-                                               {x.data(), x.stride()}, {y.data(), y.stride()});
-    }
-    Stream* stream;
-  };
-  /// @}
 
   LayerSteps in_layer_steps(Seconds interval) const noexcept {
     assert(shape().step_seconds.has_value());
@@ -343,7 +327,7 @@ class Stream {
   template <class RunLayer>
   std::span<const T> one_step(const T* u_k, Observed observed, RunLayer run_layer) noexcept {
     const Sequence<T> y(y_.data(), 1, shape().outputs);
-    answer({u_k == nullptr ? u_.data() : u_k, 1, shape().inputs}, y, observed, run_layer, VectorMap{});
+    answer({u_k == nullptr ? u_.data() : u_k, 1, shape().inputs}, y, observed, run_layer, LinearMap{});
     return y.row(0);
   }
   template <class RunLayer, class Map>
@@ -395,7 +379,6 @@ class Stream {
   Index most_ = 0;
   StreamOptions options_;
   std::optional<typename Network::Rows> rows_;
-  std::optional<Gemm<T>> product_;
   std::vector<T> u_, x_, y_;
   std::vector<typename detail::KeptBuffers<Layer>::type> kept_;
   State rest_, state_;

@@ -1,12 +1,12 @@
 #pragma once
 
 #include "ssm/core/executor.hpp"
-#include "ssm/core/gemm.hpp"
 #include "ssm/core/intervals.hpp"
 #include "ssm/core/settle.hpp"
 #include "ssm/discretize/modal.hpp"
 #include "ssm/recurrence/state.hpp"
 #include "ssm/recurrence/step_work.hpp"
+#include "ssm/simd/product.hpp"
 
 #include <atomic>
 #include <cassert>
@@ -115,9 +115,9 @@ class MimoScan {
   /// Coefficients of the layer's own step.     (5, S)
   const X* step() const noexcept { return step_.data(); }
   /// [Re B, Im B]       (inputs, 2 S)
-  const Array<T>& B() const noexcept { return B_; }
+  const simd::Panels<T>& B() const noexcept { return B_; }
   /// [Re C; -Im C]      (2 S, outputs)
-  const Array<T>& C() const noexcept { return C_; }
+  const simd::Panels<T>& C() const noexcept { return C_; }
   /// Direct terms, (inputs); or the transpose of D, (inputs, outputs).
   const Array<T>& D() const noexcept { return D_; }
 
@@ -145,19 +145,15 @@ class MimoScan {
     Array<T> states;    ///< real parts, imaginary parts              (steps, 2 S)
     Array<X> own_step;  ///< coefficients of a step with its own interval
   };
-  /// Buffers of one thread: a tile of states, and the packing of its matrix products.
+  /// Buffers of one thread: a tile of states.
   struct Workspace {
     /// Buffers for tiles of so many steps.
-    Workspace(const MimoScan& scan, Index steps)
-        : tile(steps, scan.modes()),
-          product(std::max(2 * scan.modes(), scan.outputs()), steps, std::max(2 * scan.modes(), scan.inputs())) {}
+    Workspace(const MimoScan& scan, Index steps) : tile(steps, scan.modes()) {}
     /// Bytes held.
     Index bytes() const noexcept {
-      return tile.states.size() * static_cast<Index>(sizeof(T)) + tile.own_step.size() * static_cast<Index>(sizeof(X)) +
-             product.bytes();
+      return tile.states.size() * static_cast<Index>(sizeof(T)) + tile.own_step.size() * static_cast<Index>(sizeof(X));
     }
-    Tile tile;        ///< states
-    Gemm<T> product;  ///< B u and C x
+    Tile tile;  ///< states
   };
   /// Workspaces for a number of threads and sequences of up to `length` steps.
   std::vector<Workspace> workspaces(Index threads, Index length) const {
@@ -191,7 +187,7 @@ class MimoScan {
     executor.run(tiles, [&](Index i, Index worker) {
       const Index first = i * steps, count = std::min(steps, L - first);
       Workspace& own = work[static_cast<std::size_t>(worker)];
-      drive(u.block(first, count), own);
+      drive(u.block(first, count), own.tile);
       for (Index done = scanned.load(std::memory_order_acquire); done < i;
            done = scanned.load(std::memory_order_acquire))
         scanned.wait(done, std::memory_order_acquire);
@@ -199,7 +195,7 @@ class MimoScan {
       scan_tile(count, intervals.part(first, count), state, own.tile);
       scanned.store(i + 1, std::memory_order_release);
       scanned.notify_all();
-      read_out(u.block(first, count), y.block(first, count), own);
+      read_out(u.block(first, count), y.block(first, count), own.tile);
     });
   }
   /// Computes one time step, of `interval` times the layer's own if it is given. All inputs are read before an output
@@ -213,27 +209,25 @@ class MimoScan {
     std::array<X, coefficients * stack_modes> own;
     for (Index first = 0; first < S; first += stack_modes) {
       const Index count = std::min(stack_modes, S - first);
+      const auto some = [&](auto& of) { return std::span(of.data(), static_cast<std::size_t>(count)); };
       v_re.fill(0);
       v_im.fill(0);
-      for (Index h = 0; h < inputs(); ++h) {
-        const T input = u_k[static_cast<std::size_t>(h)];
-        const T* const B = &B_(h, first);
-        for (Index s = 0; s < count; ++s) {
-          v_re[static_cast<std::size_t>(s)] += B[s] * input;
-          v_im[static_cast<std::size_t>(s)] += B[S + s] * input;
-        }
-      }
+      B_.add_row(0, u_k, first, some(v_re));
+      B_.add_row(0, u_k, S + first, some(v_im));
       if (interval != nullptr) make_step(*interval, first, count, own.data());
       advance_modes(count, interval != nullptr ? own.data() : &step_(0, first), interval != nullptr ? count : S,
                     v_re.data(), v_im.data(), state.re.data() + first, state.im.data() + first,
                     state.low_re.data() + first, state.low_im.data() + first);
     }
     write_direct(u_k.data(), y_k.data());
-    for (Index s = 0; s < S; ++s) {
-      const T re = static_cast<T>(state.re(s)), im = static_cast<T>(state.im(s));
-      const T* const C_re = &C_(s, 0);
-      const T* const C_im = &C_(S + s, 0);
-      for (Index h = 0; h < H; ++h) y_k[static_cast<std::size_t>(h)] += C_re[h] * re + C_im[h] * im;
+    for (Index first = 0; first < S; first += stack_modes) {
+      const auto count = static_cast<std::size_t>(std::min(stack_modes, S - first));
+      const auto converted = [&](const Array<X>& of, auto& to) {
+        std::transform(of.data() + first, of.data() + first + count, to.data(), [](X x) { return static_cast<T>(x); });
+        return std::span<const T>(to.data(), count);
+      };
+      C_.add_row(first, converted(state.re, v_re), 0, y_k);
+      C_.add_row(S + first, converted(state.im, v_im), 0, y_k);
     }
   }
 
@@ -249,6 +243,12 @@ class MimoScan {
       result[3 * count + i] = static_cast<X>(dt * mode.gain.imag());
       result[4 * count + i] = static_cast<X>(factor.keep);
     }
+  }
+  /// Sets the states of a tile to B u.
+  void drive(ConstSequence<T> u, Tile& tile) const noexcept {
+    const auto driven = simd::matrix(tile.states).middle_rows(0, u.length());
+    std::fill_n(driven.data, driven.rows * driven.columns, T(0));
+    B_.add_product(driven, simd::matrix(u));
   }
   /// Runs the scan over a tile whose states hold B u.
   void scan_tile(Index count, Intervals<T> intervals, State& state, Tile& tile) const noexcept {
@@ -284,12 +284,6 @@ class MimoScan {
     }
   }
 
-  void drive(ConstSequence<T> u, Workspace& work) const noexcept {  // states = u [Re B; Im B]^T
-    const Index S = modes(), count = u.length();
-    T* const driven = work.tile.states.data();
-    std::fill_n(driven, count * 2 * S, T(0));
-    work.product.add_product(2 * S, count, inputs(), {B_.data(), 2 * S}, {u.data(), u.stride()}, {driven, 2 * S});
-  }
   void write_direct(const T* u_k, T* y_k) const noexcept {  // y_k = D u_k
     const Index H = outputs();
     if (direct_ == Direct::vector) {
@@ -300,26 +294,24 @@ class MimoScan {
     for (Index i = 0; i < inputs(); ++i)
       for (Index h = 0; h < H; ++h) y_k[h] += D_(i, h) * u_k[i];
   }
-  void read_out(ConstSequence<T> u, Sequence<T> y, Workspace& work) const noexcept {  // y = states C^T + D u
-    const Index S = modes(), H = outputs();
+  void read_out(ConstSequence<T> u, Sequence<T> y, Tile& tile) const noexcept {  // y = states C^T + D u
     if (direct_ == Direct::vector) {
       for (Index k = 0; k < u.length(); ++k) write_direct(&u(k, 0), &y(k, 0));
     } else {
-      for (Index k = 0; k < u.length(); ++k) std::fill_n(&y(k, 0), H, T(0));
-      work.product.add_product(H, u.length(), inputs(), {D_.data(), H}, {u.data(), u.stride()}, {y.data(), y.stride()});
+      for (Index k = 0; k < u.length(); ++k) std::fill_n(&y(k, 0), outputs(), T(0));
+      simd::add_product(simd::matrix(y), simd::matrix(u), simd::matrix(D_));
     }
-    work.product.add_product(H, u.length(), 2 * S, {C_.data(), H}, {work.tile.states.data(), 2 * S},
-                             {y.data(), y.stride()});
+    C_.add_product(simd::matrix(y), simd::matrix(tile.states).middle_rows(0, u.length()));
   }
 
   ModalDiscretization method_;
   Array<X> step_;       // (5, S): the layer's own step
   Array<double> time_;  // (3, S): dt, Re Lambda, Im Lambda
   Direct direct_;
-  Array<T> B_;        // (inputs, 2 S): Re B, Im B
-  Array<T> C_;        // (2 S, outputs): [Re C; -Im C]
-  Array<T> D_;        // (inputs), or D^T (inputs, outputs)
-  double reach_ = 0;  // the largest |dt Lambda|
+  simd::Panels<T> B_;  // (inputs, 2 S): Re B, Im B
+  simd::Panels<T> C_;  // (2 S, outputs): [Re C; -Im C]
+  Array<T> D_;         // (inputs), or D^T (inputs, outputs)
+  double reach_ = 0;   // the largest |dt Lambda|
 };
 
 }  // namespace ssm::detail

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "ssm/core/gemm.hpp"
 #include "ssm/recurrence/mimo.hpp"
+#include "ssm/simd/product.hpp"
 
 #include <span>
 
@@ -46,8 +46,8 @@ class MimoAdjoint {
   using State = MimoState<X>;
   using Checkpoints = MimoCheckpoints<X>;
   using Cotangent = MimoCotangent<T>;
-  using Rows = RowMajor<T>;
-  using ConstRows = RowMajor<const T>;
+  using Rows = simd::MatrixView<T>;
+  using ConstRows = simd::MatrixView<const T>;
 
  public:
   /// Makes room for a sequence of so many steps.
@@ -66,6 +66,13 @@ class MimoAdjoint {
     room(lambda_, steps_, 2 * S);
     room(d_, 2, S);
     room(sums_, step_sums, S);
+    const auto transpose = [](simd::Panels<T>& to, const simd::Panels<T>& from) {
+      if (to.rows() != from.columns() || to.columns() != from.rows()) to = simd::Panels<T>(from.columns(), from.rows());
+      for (Index i = 0; i < from.rows(); ++i)
+        for (Index j = 0; j < from.columns(); ++j) to(j, i) = from(i, j);
+    };
+    transpose(B_, scan.B());
+    transpose(C_, scan.C());
   }
 
   /// The states before each tile, made by running through all but the last. Sizes must have been checked; valid until
@@ -76,7 +83,7 @@ class MimoAdjoint {
     for (Index i = 0; i < tiles_; ++i) {
       scan_->keep_state(state, checkpoints_.starts.row(i).data());
       if (i + 1 < tiles_) {
-        make_product<Transposed::none>(states(steps_), row_major(u.block(i * steps_, steps_)), B());
+        scan_->drive(u.block(i * steps_, steps_), tile_);
         scan_->scan_tile(steps_, intervals.part(i * steps_, steps_), state, tile_);
       }
     }
@@ -89,18 +96,16 @@ class MimoAdjoint {
                   State& dstate, Sequence<T> du, std::span<T> dintervals, Cotangent& cotangent) {
     scan_->check_sizes(u, dy, dstate);
     require_same_shape<T>(u, du, scan_->inputs());
-    const Index S = scan_->modes(), inputs = scan_->inputs(), outputs = scan_->outputs(), L = u.length();
-    const ConstRows C{scan_->C().data(), 2 * S, outputs, outputs}, D{scan_->D().data(), inputs, outputs, outputs};
-    const Rows dB{cotangent.B.data(), inputs, 2 * S, 2 * S}, dC{cotangent.C.data(), 2 * S, outputs, outputs},
-        dD{cotangent.D.data(), inputs, outputs, outputs};
+    const Index S = scan_->modes(), L = u.length();
     std::fill(sums_.begin(), sums_.end(), X(0));
     scan_->keep_state(dstate, d_.data());
     State state(S);  // of a tile; its numbers are a checkpoint's
     for (Index i = tiles_ - 1; i >= 0; --i) {
       const Index from = i * steps_, count = std::min(steps_, L - from);
-      const ConstRows u_tile = row_major(u.block(from, count)), dy_tile = row_major(dy.block(from, count));
-      const Rows du_tile = row_major(du.block(from, count)), lambda{lambda_.data(), count, 2 * S, 2 * S};
-      make_product<Transposed::none>(states(count), u_tile, B());
+      const ConstRows u_tile = simd::matrix(u.block(from, count)), dy_tile = simd::matrix(dy.block(from, count));
+      const Rows du_tile = simd::matrix(du.block(from, count)), lambda = simd::matrix(lambda_).middle_rows(0, count),
+                 states = simd::matrix(tile_.states).middle_rows(0, count);
+      scan_->drive(u.block(from, count), tile_);
       std::copy_n(tile_.states.data(), count * 2 * S, driven_.data());
       const X* const start = checkpoints.starts.row(i).data();
       std::copy_n(start, S, state.re.data());
@@ -108,8 +113,9 @@ class MimoAdjoint {
       std::fill_n(state.low_re.data(), S, X(0));
       std::fill_n(state.low_im.data(), S, X(0));
       scan_->scan_tile(count, intervals.part(from, count), state, tile_);
-      add_product<Transposed::left, T>(dC, constant(states(count)), dy_tile);
-      make_product<Transposed::right>(lambda, dy_tile, C);
+      simd::add_product(simd::matrix(cotangent.C), states.transposed(), dy_tile);
+      std::fill_n(lambda.data, lambda.rows * lambda.columns, T(0));
+      C_.add_product(lambda, dy_tile);
       const X* step = scan_->step();
       for (Index k = count - 1; k >= 0; --k) {
         if (!intervals.empty()) {
@@ -128,14 +134,14 @@ class MimoAdjoint {
         }
       }
       if (intervals.empty()) add_steps(1, sums_, cotangent);
-      add_product<Transposed::left, T>(dB, u_tile, constant(lambda));
-      add_product<Transposed::right, T>(du_tile, constant(lambda), B());
+      simd::add_product(simd::matrix(cotangent.B), u_tile.transposed(), lambda);
+      B_.add_product(du_tile, lambda);
       if (scan_->direct() == Direct::matrix) {
-        add_product<Transposed::left, T>(dD, u_tile, dy_tile);
-        add_product<Transposed::right, T>(du_tile, dy_tile, D);
+        simd::add_product(simd::matrix(cotangent.D), u_tile.transposed(), dy_tile);
+        simd::add_product(du_tile, dy_tile, simd::matrix(scan_->D()).transposed());
       } else {
         for (Index k = 0; k < count; ++k)
-          for (Index h = 0; h < inputs; ++h) {
+          for (Index h = 0; h < scan_->inputs(); ++h) {
             cotangent.D(h) += dy_tile(k, h) * u_tile(k, h);
             du_tile(k, h) += scan_->D()(h) * dy_tile(k, h);
           }
@@ -147,16 +153,6 @@ class MimoAdjoint {
   }
 
  private:
-  /// Sets `to`, which lies together, to a product.
-  template <Transposed transposed>
-  static void make_product(Rows to, ConstRows a, ConstRows b) {
-    std::fill_n(to.data, to.rows * to.columns, T(0));
-    add_product<transposed, T>(to, a, b);
-  }
-  static ConstRows constant(Rows of) { return {of.data, of.rows, of.columns, of.stride}; }
-  ConstRows B() const { return {scan_->B().data(), scan_->inputs(), 2 * scan_->modes(), 2 * scan_->modes()}; }
-  Rows states(Index count) { return {tile_.states.data(), count, 2 * scan_->modes(), 2 * scan_->modes()}; }
-
   /// Rows of sums over steps of one length: of lambda conj(x_{k-1}), of lambda conj(B u); real and imaginary parts.
   static constexpr Index step_sums = 4;
 
@@ -203,10 +199,11 @@ class MimoAdjoint {
   const Scan* scan_ = nullptr;
   Index steps_ = 0, tiles_ = 0;
   typename Scan::Tile tile_{0, 0};
-  Array<T> driven_;          // v of a tile, then its cotangent        (steps, 2 S)
-  Array<T> lambda_;          // cotangents of the states               (steps, 2 S)
-  Array<X> d_, sums_;        // from the step after; see retreat_modes
-  Checkpoints checkpoints_;  // those that were made here
+  simd::Panels<T> B_{0, 0}, C_{0, 0};  // transposed
+  Array<T> driven_;                    // v of a tile, then its cotangent        (steps, 2 S)
+  Array<T> lambda_;                    // cotangents of the states               (steps, 2 S)
+  Array<X> d_, sums_;                  // from the step after; see retreat_modes
+  Checkpoints checkpoints_;            // those that were made here
 };
 
 }  // namespace ssm::detail
