@@ -12,6 +12,9 @@
 #include "support/allocation.hpp"
 
 #include <ssm/fft/fftw.hpp>
+#ifdef SSM_BENCH_WEIGHTS
+#include <ssm/import/s4_older.hpp>
+#endif
 
 #include <malloc.h>
 
@@ -216,6 +219,45 @@ Built steps(const Shape& s, const Stored& stored) {
     for (Index k = 0; k < x->L; ++k) layer->step({&x->u(k, 0), H}, {&x->y(k, 0), H}, *state);
   }};
 }
+
+/// From parameters to the first sample: the layer, a state at rest, one step.
+template <class Layer, class Stored>
+Built first_sample(const Shape& s, const Stored& stored) {
+  const auto x = std::make_shared<Signals>(1, 1, s["H"]);
+  return {[=] {
+    const Layer layer(stored);
+    auto state = layer.initial_state();
+    const auto H = static_cast<std::size_t>(x->H);
+    layer.step({x->u.data(), H}, {x->y.data(), H}, state);
+  }};
+}
+/// S4D's recurrence in double, all of it kept.
+Built recurrence_in_double(const Shape& s) {
+  using Layer = ssm::S4D<double>;
+  ssm::Random random(7);
+  const auto layer = std::make_shared<const Layer>(
+      ssm::initial<Layer>(ssm::diagonal::Linear{}, {.features = s["H"], .states = s["N"]}, random));
+  const auto u = std::make_shared<const ssm::Array<double>>([&] {
+    ssm::Array<double> drawn(s["L"], s["H"]);
+    for (double& each : drawn) each = random.uniform(-1, 1);
+    return drawn;
+  }());
+  const auto y = std::make_shared<ssm::Array<double>>(s["L"], s["H"]);
+  const auto state = std::make_shared<Layer::State>(layer->initial_state());
+  return {[=] {
+            layer->forward(ssm::ConstSequence<double>(u->values(), u->columns()),
+                           ssm::Sequence<double>(y->values(), y->columns()), *state, ssm::algorithm::recurrence{});
+          },
+          modal_work(s)};
+}
+#ifdef SSM_BENCH_WEIGHTS
+/// A deep model as state-spaces/s4 saves it, from its file to the model.
+Built import_of_weights(const Shape&) {
+  const std::string path = SSM_BENCH_WEIGHTS "/s4_sequence_prenorm.safetensors";
+  const auto told = std::make_shared<const ssm::io::Configuration>(ssm::io::read(path).metadata.at("config"));
+  return {[=] { benchmark::DoNotOptimize(ssm::io::import_from<ssm::io::S4Sequence>(ssm::io::read(path), *told)); }};
+}
+#endif
 
 /// All kernels of a layer whose C~ is given.
 template <class Backend>
@@ -473,6 +515,25 @@ const std::map<std::string, Case> cases{
     {"step.s5.ssm",
      {"L calls of step (64 unless said)",
       [](const Shape& s, ssm::Executor&) { return steps<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"])); }}},
+    {"s4d.ssm.double",
+     {"the recurrence in double from a state that is kept; units: 3 N of every feature-step",
+      [](const Shape& s, ssm::Executor&) { return recurrence_in_double(s); }}},
+    {"first.s4d.ssm",
+     {"from parameters to the first sample",
+      [](const Shape& s, ssm::Executor&) {
+        return first_sample<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"]));
+      }}},
+    {"first.s4.ssm",
+     {"from parameters to the first sample",
+      [](const Shape& s, ssm::Executor&) { return first_sample<ssm::S4<float>>(s, parameters(s["H"], s["N"])); }}},
+    {"first.s5.ssm",
+     {"from parameters to the first sample",
+      [](const Shape& s, ssm::Executor&) { return first_sample<ssm::S5<float>>(s, mimo_parameters(s["H"], s["P"])); }}},
+#ifdef SSM_BENCH_WEIGHTS
+    {"import.ssm",
+     {"weights of a deep S4 model, as its own project saves them, from the file to the model",
+      [](const Shape& s, ssm::Executor&) { return import_of_weights(s); }}},
+#endif
 };
 
 double seconds(const Run& run, Index times) {
