@@ -297,10 +297,7 @@ const std::map<std::string, Case> cases{
         return {[] {
                   std::array<Pack, chains> x;
                   x.fill(Pack(1.0F));
-                  float a = 0.999F, b = 0.001F;
-                  benchmark::DoNotOptimize(a);
-                  benchmark::DoNotOptimize(b);
-                  const Pack factor(a), term(b);
+                  const Pack factor = in_registers(Pack(0.999F)), term = in_registers(Pack(0.001F));
                   for (Index i = 0; i < rounds; ++i)
                     for (auto& each : x) each = fma(each, factor, term);
                   float sum = 0;

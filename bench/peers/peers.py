@@ -1106,8 +1106,11 @@ def environment(threads):
     return env, set(cpus[-threads:])
 
 
-def start_worker(name, shape, threads):
+def start_worker(name, shape, threads, settings={}):
+    """Starts a case in a process of its own; `settings` are environment variables beside ours."""
     env, cpus = environment(threads)
+    for key, value in settings.items():
+        env[key] = " ".join(filter(None, [env.get(key, "") if key == "XLA_FLAGS" else "", value]))
     proc = subprocess.Popen([sys.executable, SCRIPT, *SCRIPT_ARGUMENTS, "--worker", name, "--shape", shape, "--threads", str(threads)],
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, stderr=subprocess.PIPE if not VERBOSE else None,
                             preexec_fn=lambda: os.sched_setaffinity(0, cpus))
