@@ -132,6 +132,14 @@ TEST_CASE("the planner takes what its table says is cheaper, and says so", "[lay
   CHECK(plan(layer, {.length = 100}, algorithm::recurrence{}).explain().ends_with("as told"));
 }
 
+TEST_CASE("a step of one feature, whose modes lie side by side, is priced below one of a pack of features", "[plan]") {
+  constexpr Index lanes = simd::Pack<float>::size;
+  const auto priced = [](Index features) { return diagonal_layer<float>(features, 64).engine().work_per_step().modes; };
+  if (lanes > 1) CHECK(priced(1) < priced(lanes));
+  CHECK(priced(lanes + 1) < priced(2 * lanes + 1));
+  CHECK(priced(2 * lanes) == 2 * priced(lanes));
+}
+
 TEST_CASE("what a plan says it holds is what it allocates", "[layer][plan]") {
   const auto layer = diagonal_layer<float>(64, 32);
   const auto before =

@@ -69,11 +69,9 @@ class ModalEngine {
     }
   }
   StepWork work_per_step() const noexcept {
-    constexpr Index lanes = simd::Pack<X, Arch>::size;
-    const auto padded = static_cast<double>((features() + lanes - 1) / lanes * lanes);
+    const double lanes = recurrence_.lanes();
     const auto M = static_cast<double>(modes_of(states()));
-    return {
-        .features = padded, .modes = padded * M, .rank_modes = padded * M * static_cast<double>(recurrence_.rank())};
+    return {.features = lanes, .modes = lanes * M, .rank_modes = lanes * M * static_cast<double>(recurrence_.rank())};
   }
 
  protected:

@@ -70,6 +70,15 @@ class ModalRecurrence {
   Index rank() const noexcept { return coefficients_.rank(); }
   Index modes() const noexcept { return N == dynamic ? coefficients_.modes() : modes_of(N); }
 
+  /// Returns how many lanes a step takes, those that hold no feature included.
+  double lanes() const noexcept {
+    const Index rest = features_ % group, whole = features_ - rest;
+    constexpr Index size = Pack::size;
+    const double beside = Narrow::pays(rest, modes()) ? Narrow::packs * static_cast<double>(rest * size)
+                                                      : static_cast<double>((rest + size - 1) / size * size);
+    return static_cast<double>(whole) + beside;
+  }
+
   /// Returns a state at rest, in this recurrence's units: there is nothing to adopt, which a short sequence would notice.
   ModalState<X> rest() const {
     ModalState<X> all(features_, modes(), rank());
