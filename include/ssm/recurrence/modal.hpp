@@ -3,10 +3,7 @@
 #include "ssm/core/sequence.hpp"
 #include "ssm/core/settle.hpp"
 #include "ssm/recurrence/modal_coefficients.hpp"
-#include "ssm/recurrence/narrow.hpp"
-#include "ssm/recurrence/state.hpp"
-#include "ssm/simd/complex_pack.hpp"
-#include "ssm/simd/prefetch.hpp"
+#include "ssm/recurrence/modal_lanes.hpp"
 
 #include <algorithm>
 #include <array>
@@ -42,6 +39,8 @@ class ModalRecurrence {
 
   using Pair = simd::ComplexPack<X, Arch>;
   using Narrow = NarrowBlock<X, Arch>;
+  using Lanes = ModalLanes<X, N, Arch>;
+  static constexpr Index moving_rows = ModalState<X>::moving_rows, held_rows = ModalState<X>::held_rows;
 
  public:
   /// Steps of a block.
@@ -213,6 +212,8 @@ class ModalRecurrence {
     const bool turns = *state.phase + now.steps >= block;
     const Lanes all{coefficients_.running(which),
                     coefficients_.turning(which),
+                    modes(),
+                    rank(),
                     now.steps,
                     buffer.u.data(),
                     buffer.y.data(),
@@ -220,17 +221,18 @@ class ModalRecurrence {
                     state.held,
                     state.heads};
     if (Narrow::pays(std::min(group, features_ - which * group), modes())) {
-      for (Index lane = 0; lane < lanes; ++lane) one_by_one(all.from(lane));
+      for (Index lane = 0; lane < lanes; ++lane) all.from(lane).alone();
       if (turns)
-        for (Index lane = 0; lane < lanes; lane += Pack::size) end_block(all.from(lane));
+        for (Index lane = 0; lane < lanes; lane += Pack::size) all.from(lane).end_block();
     } else if (rank() == 0) {
-      turns ? modes_over_time<true>(all, lanes, next) : modes_over_time<false>(all, lanes, next);
+      turns ? all.template modes_over_time<true>(lanes, next) : all.template modes_over_time<false>(lanes, next);
     } else {
       // two packs at once where a group has them: two chains of sums, and a cache line is used up while it is near
       Index lane = 0;
       if constexpr (group >= 2 * Pack::size)
-        for (; lane + Pack::size < lanes; lane += 2 * Pack::size) joined_by_rank<2>(all.from(lane), next, turns);
-      for (; lane < lanes; lane += Pack::size) joined_by_rank<1>(all.from(lane), next, turns);
+        for (; lane + Pack::size < lanes; lane += 2 * Pack::size)
+          all.from(lane).template joined_by_rank<2>(next, turns);
+      for (; lane < lanes; lane += Pack::size) all.from(lane).template joined_by_rank<1>(next, turns);
     }
     *state.phase = turns ? 0 : *state.phase + now.steps;
     for (Index k = 0; k < now.steps; ++k) {
@@ -243,249 +245,6 @@ class ModalRecurrence {
         }
       for (Index lane = 0; lane < lanes; ++lane) row[lane] = static_cast<T>(y[lane]);
     }
-  }
-
-  /// Some lanes of a group over a block of time: pointers to the first of them, rows a group apart.
-  struct Lanes {
-    const X *running, *turning;
-    Index steps;
-    const X* u;
-    X* y;
-    X *moving, *held, *heads;  ///< see ModalState::Group
-    Lanes from(Index lane) const noexcept {
-      return {running + lane, turning + lane, steps, u + lane, y + lane, moving + lane, held + lane, heads + lane};
-    }
-  };
-  static constexpr Index moving_rows = ModalState<X>::moving_rows, held_rows = ModalState<X>::held_rows;
-
-  /// Systems whose modes nothing joins: some modes of all lanes over all steps, then the next ones, so that a cache line of
-  /// coefficients is used up while it is near.
-  template <bool Turns>
-  void modes_over_time(const Lanes& all, Index lanes, const Block& next) const noexcept {
-    constexpr Index together = 4;
-    const Index whole = modes() / together * together;
-    std::array<Pack, std::size_t(group / Pack::size)> base;
-    base.fill(Pack(X(0)));
-    const auto run = [&]<Index Modes>(Index n, std::integral_constant<Index, Modes>) {
-      for (Index lane = 0; lane < lanes; lane += Pack::size)
-        over_time<Modes, Turns>(all.from(lane), n, base[static_cast<std::size_t>(lane / Pack::size)]);
-    };
-    for (Index n = 0; n < whole; n += together) {
-      next.prefetch(n / together, whole / together);
-      run(n, std::integral_constant<Index, together>());
-    }
-    for (Index n = whole; n < modes(); ++n) run(n, std::integral_constant<Index, 1>());
-    if constexpr (Turns)
-      for (Index lane = 0; lane < lanes; lane += Pack::size)
-        base[static_cast<std::size_t>(lane / Pack::size)].store(all.heads + lane);
-  }
-
-  /// Asks for what the next modes and the end of the block will read, evenly over the block's steps, while `Modes` modes
-  /// from n on are in registers: it comes from the second level cache, in bursts that a processor does not foresee.
-  template <Index Modes>
-  class Ahead {
-   public:
-    Ahead(const Lanes& lanes, Index n, Index modes) noexcept
-        : running_(lanes.running + (n + Modes < modes ? n + Modes : 0) * RunningRows::count(0) * group),
-          moving_(lanes.moving + (n + Modes < modes ? n + Modes : 0) * moving_rows * group),
-          turning_(lanes.turning + n * TurningRows::count * group),
-          held_(lanes.held + n * held_rows * group) {}
-    /// Asks for the share of step k.
-    void operator()(Index k) const noexcept {
-      simd::prefetch(running_ + k * share(RunningRows::count(0)));
-      simd::prefetch(moving_ + k * share(moving_rows));
-      simd::prefetch(turning_ + k * share(TurningRows::count));
-      simd::prefetch(held_ + k * share(held_rows));
-    }
-
-   private:
-    static constexpr Index share(Index rows) { return Modes * rows * group / block; }
-    const X *running_, *moving_, *turning_, *held_;
-  };
-
-  /// Whether the states and coefficients of four modes find room in registers: there are 32 of them, not 16.
-  static constexpr bool many_registers = Pack::registers >= 32;
-
-  /// `Modes` modes from n on over all steps; their share is added to y. With few registers the states alone stay there,
-  /// and a coefficient that is fetched serves two steps: one step for each took as long as its loads did.
-  /// @tparam Turns   whether the block ends after these steps; then base += Re(C B_bar X)
-  template <Index Modes, bool Turns>
-  void over_time(const Lanes& lanes, Index n, [[maybe_unused]] Pack& base) const noexcept {
-    struct Mode {
-      Pair f, out, c;
-    };
-    const X* const running = lanes.running + n * RunningRows::count(0) * group;
-    X* const moving = lanes.moving + n * moving_rows * group;
-    const auto mode = [&](Index m) {
-      const X* const from = running + m * RunningRows::count(0) * group;
-      return Mode{Pair::load(from), Pair::load(from + RunningRows::out * group),
-                  Pair::load(moving + (m * moving_rows + 2) * group)};
-    };
-    std::array<Pair, std::size_t(Modes)> d;
-    [[maybe_unused]] std::array<Mode, std::size_t(Modes)> kept;
-    for (Index m = 0; m < Modes; ++m) {
-      d[static_cast<std::size_t>(m)] = Pair::load(moving + m * moving_rows * group);
-      if constexpr (many_registers) kept[static_cast<std::size_t>(m)] = mode(m);
-    }
-    const auto run = [&]<Index Steps>(Index k, std::integral_constant<Index, Steps>) {
-      const X* const u = lanes.u + k * group;
-      X* const y = lanes.y + k * group;
-      std::array<Pack, std::size_t(Steps)> output;
-      for (Index i = 0; i < Steps; ++i) output[static_cast<std::size_t>(i)] = Pack::load(y + i * group);
-      for (std::size_t m = 0; m < std::size_t(Modes); ++m) {
-        Mode now;
-        if constexpr (many_registers) {
-          now = kept[m];
-        } else {
-          now = mode(static_cast<Index>(m));
-          now.f = in_registers(now.f);
-        }
-        for (Index i = 0; i < Steps; ++i) {
-          d[m] = fma(now.f, d[m], Pair{now.c.re + Pack::load(u + i * group), now.c.im});
-          Pack& sum = output[static_cast<std::size_t>(i)];
-          sum = add_real(sum, now.out, d[m]);
-        }
-      }
-      for (Index i = 0; i < Steps; ++i) output[static_cast<std::size_t>(i)].store(y + i * group);
-    };
-    const Ahead<Modes> ahead(lanes, n, modes());
-    constexpr std::integral_constant<Index, many_registers ? 1 : 2> at_once;
-    Index k = 0;
-    for (; k + at_once <= lanes.steps; k += at_once) {
-      if constexpr (Turns) ahead(k);
-      run(k, at_once);
-    }
-    for (; k < lanes.steps; ++k) run(k, std::integral_constant<Index, 1>());
-    for (Index m = 0; m < Modes; ++m) {
-      const Pair& end = d[static_cast<std::size_t>(m)];
-      if constexpr (Turns) {
-        base = add_real(base, mode(m).out, turn(lanes, n + m, end));
-      } else {
-        end.store(moving + m * moving_rows * group);
-      }
-    }
-  }
-
-  /// Ends a block for mode n: d goes into X. Stores X, what is left as d, and c; returns X.
-  static Pair turn(const Lanes& lanes, Index n, Pair d) noexcept {
-    const X* const by = lanes.turning + n * TurningRows::count * group;
-    X *const moving = lanes.moving + n * moving_rows * group, *const held = lanes.held + n * held_rows * group;
-    const Pair before = Pair::load(held);
-    // multiples of the settling grid's last digit, and so are the sums of them below
-    const Pair more = settle(fma(Pair::load(by + TurningRows::of_held * group), before,
-                                 fma(Pair::load(by + TurningRows::of_moving * group), d, d)));
-    const Pack keeps = Pack::load(by + TurningRows::holds * group);
-    const auto into = [&keeps](Pack x, Pack r, Pack& left) {
-      const Pack sum = x + r, low = r - (sum - x), kept = keeps * sum;
-      left = low + (sum - kept);
-      return kept;
-    };
-    Pair left, now{into(before.re, more.re, left.re), into(before.im, more.im, left.im)};
-    now.store(held);
-    left.store(moving);
-    (Pair::load(by + TurningRows::drift * group) * now).store(moving + 2 * group);
-    return now;
-  }
-
-  /// Systems whose modes a low-rank part joins.
-  template <Index Packs>
-  void joined_by_rank(const Lanes& lanes, const Block& next, bool turns) const noexcept {
-    switch (rank()) {
-      case 1:
-        return step_by_step<1, Packs>(lanes, next, turns);
-      case 2:
-        return step_by_step<2, Packs>(lanes, next, turns);
-      default:
-        return step_by_step<max_rank, Packs>(lanes, next, turns);
-    }
-  }
-  /// Passes over all modes in every step. Rank is the rank, or the largest there is.
-  template <int Rank, Index Packs>
-  void step_by_step(const Lanes& lanes, const Block& next, bool turns) const noexcept {
-    constexpr Index size = Pack::size;
-    const Index M = modes(), R = Rank == max_rank ? rank() : Rank, rows = RunningRows::count(R);
-    using Sums = std::array<Pack, std::size_t(Rank)>;
-    std::array<Sums, std::size_t(Packs)> all_s, all_base;
-    for (Index p = 0; p < Packs; ++p)
-      for (Index r = 0; r < R; ++r) {
-        const X* const head = lanes.heads + (1 + r) * group + p * size;
-        all_base[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)] = Pack::load(head);
-        all_s[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)] = Pack::load(head + rank() * group);
-      }
-    // sum += Re(Q x), rank by rank
-    const auto gather = [&](const X* from, const Pair& x, Sums& to) {
-      for (Index r = 0; r < R; ++r)
-        to[static_cast<std::size_t>(r)] =
-            add_real(to[static_cast<std::size_t>(r)],
-                     Pair::load(from + (RunningRows::Q + RunningRows::per_rank * r) * group), x);
-    };
-    for (Index k = 0; k < lanes.steps; ++k) {
-      next.prefetch(k, lanes.steps);
-      std::array<Pack, std::size_t(Packs)> input, output;
-      for (Index p = 0; p < Packs; ++p) {
-        input[static_cast<std::size_t>(p)] = Pack::load(lanes.u + k * group + p * size);
-        output[static_cast<std::size_t>(p)] = Pack::load(lanes.y + k * group + p * size);
-      }
-      std::array<Sums, std::size_t(Packs)> sums = all_base;
-      for (Index n = 0; n < M; ++n)
-        for (Index p = 0; p < Packs; ++p) {
-          const Sums& s = all_s[static_cast<std::size_t>(p)];
-          const X* const from = lanes.running + n * rows * group + p * size;
-          X* const moving = lanes.moving + n * moving_rows * group + p * size;
-          const Pair c = Pair::load(moving + 2 * group);
-          Pair drive{c.re + input[static_cast<std::size_t>(p)], c.im};
-          for (Index r = 0; r < R; ++r) {
-            const Pair P = Pair::load(from + (RunningRows::P + RunningRows::per_rank * r) * group);
-            drive = {fnma(P.re, s[static_cast<std::size_t>(r)], drive.re),
-                     fnma(P.im, s[static_cast<std::size_t>(r)], drive.im)};
-          }
-          const Pair d = fma(in_registers(Pair::load(from)), in_registers(Pair::load(moving)), drive);
-          d.store(moving);
-          Pack& sum = output[static_cast<std::size_t>(p)];
-          sum = add_real(sum, Pair::load(from + RunningRows::out * group), d);
-          gather(from, d, sums[static_cast<std::size_t>(p)]);
-        }
-      all_s = sums;
-      for (Index p = 0; p < Packs; ++p) output[static_cast<std::size_t>(p)].store(lanes.y + k * group + p * size);
-    }
-    for (Index p = 0; p < Packs; ++p) {
-      for (Index r = 0; r < R; ++r)
-        all_s[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)].store(lanes.heads + (1 + rank() + r) * group +
-                                                                              p * size);
-      if (turns) end_block(lanes.from(p * size));
-    }
-  }
-
-  /// Ends a block for all modes of a pack: what X and what is left of d give to y and to s.
-  void end_block(const Lanes& lanes) const noexcept {
-    const Index R = rank(), rows = RunningRows::count(R);
-    Pack heard(X(0));
-    std::array<Pack, std::size_t(max_rank)> base, sum;
-    base.fill(Pack(X(0)));
-    sum.fill(Pack(X(0)));
-    for (Index n = 0; n < modes(); ++n) {
-      const X* const from = lanes.running + n * rows * group;
-      const X* const moving = lanes.moving + n * moving_rows * group;
-      const Pair held = turn(lanes, n, Pair::load(moving));
-      heard = add_real(heard, Pair::load(from + RunningRows::out * group), held);
-      for (Index r = 0; r < R; ++r) {
-        const Pair Q = Pair::load(from + (RunningRows::Q + RunningRows::per_rank * r) * group);
-        base[static_cast<std::size_t>(r)] = add_real(base[static_cast<std::size_t>(r)], Q, held);
-        sum[static_cast<std::size_t>(r)] = add_real(sum[static_cast<std::size_t>(r)], Q, Pair::load(moving));
-      }
-    }
-    heard.store(lanes.heads);
-    for (Index r = 0; r < R; ++r) {
-      base[static_cast<std::size_t>(r)].store(lanes.heads + (1 + r) * group);
-      (base[static_cast<std::size_t>(r)] + sum[static_cast<std::size_t>(r)]).store(lanes.heads + (1 + R + r) * group);
-    }
-  }
-
-  /// Runs the first lane alone, with modes side by side.
-  void one_by_one(const Lanes& lanes) const noexcept {
-    Narrow one(lanes.running, lanes.moving, modes(), rank());
-    one.run(lanes.u, lanes.y, lanes.steps, lanes.heads + group, lanes.heads + (1 + rank()) * group);
-    one.put_back(lanes.moving);
   }
 
   /// Returns whether this recurrence ran the state last, and nobody has set it since.
