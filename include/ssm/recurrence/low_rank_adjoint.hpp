@@ -2,6 +2,8 @@
 
 #include "ssm/recurrence/modal_tile.hpp"
 
+#include <vector>
+
 namespace ssm::detail {
 
 /// Runs the modes of a group of features that a low-rank part couples, step by step, forward and backward.
@@ -16,7 +18,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   using Tile = ModalTile<T, N, X, Arch>;
   using Tile::advance, Tile::bind, Tile::group, Tile::load, Tile::room, Tile::turn_to;
   using Tile::M_, Tile::R_, Tile::rows_;
-  using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
+  using typename Tile::Mask, typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
 
  public:
   using typename Tile::Lanes;
@@ -26,6 +28,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     bind(recurrence);
     room(moving_, 2 * M_);
     room(later_, std::max<Index>(R_, 1));
+    keeps_.resize(static_cast<std::size_t>(M_));
   }
   /// The group whose turn it is, from its last tile.
   void prepare(Index which) noexcept {
@@ -76,6 +79,12 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   static void each_lanes(const Lanes& tile, F f) noexcept {
     for (Index lane = 0; lane < group; lane += Pack::size) f(tile.from(lane));
   }
+  /// Which modes of some lanes keep their state, as masks.
+  const Mask* keeps(const Lanes& lanes) noexcept {
+    const auto modes = Tile::modes(lanes);
+    for (Index n = 0; n < M_; ++n) keeps_[static_cast<std::size_t>(n)] = modes.keep(n);
+    return keeps_.data();
+  }
   /// f.operator()<Rank>(), a rank that the compiler knows where it is 1 or 2.
   template <class F>
   void with_rank(F f) const {
@@ -88,23 +97,30 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   template <Index Rank, class Each>
   using OfRanks = std::array<Each, std::size_t(Rank == dynamic ? max_rank : Rank)>;
 
+  /// Parts of a sum over modes: there are up to three sums at once, which are to stay in registers.
+  static constexpr std::size_t parts = Pack::registers >= 32 ? 4 : 2;
   /// A sum over modes.
   struct Parts {
-    std::array<Pack, 4> parts{Pack(X(0)), Pack(X(0)), Pack(X(0)), Pack(X(0))};
-    Pack& operator[](Index part) noexcept { return parts[std::size_t(part)]; }
-    Pack total() const noexcept { return (parts[0] + parts[1]) + (parts[2] + parts[3]); }
+    std::array<Pack, parts> each = [] {
+      std::array<Pack, parts> zeros;
+      zeros.fill(Pack(X(0)));
+      return zeros;
+    }();
+    Pack& operator[](std::size_t part) noexcept { return each[part]; }
+    Pack total() const noexcept {
+      if constexpr (parts == 4)
+        return (each[0] + each[1]) + (each[2] + each[3]);
+      else
+        return each[0] + each[1];
+    }
   };
-  /// f(n, part) for all modes, four parts in a row.
+  /// f(n, part) for all modes, the parts in turn.
   template <class F>
   void each_mode(F f) const noexcept {
     const Index M = M_;
     Index n = 0;
-    for (; n + 4 <= M; n += 4) {
-      f(n, 0);
-      f(n + 1, 1);
-      f(n + 2, 2);
-      f(n + 3, 3);
-    }
+    for (; n + Index(parts) <= M; n += Index(parts))
+      for (std::size_t part = 0; part < parts; ++part) f(n + Index(part), part);
     for (; n < M; ++n) f(n, 0);
   }
 
@@ -119,15 +135,16 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   void run(Lanes lanes, X* states) noexcept {
     const Index R = rank<Rank>();
     const auto modes = Tile::modes(lanes);
+    const Mask* const keep = keeps(lanes);
     OfRanks<Rank, Parts> s;
-    const auto gather_s = [&](Index n, Index part, Pair x) {
+    const auto gather_s = [&](Index n, std::size_t part, Pair x) {
       for (Index r = 0; r < R; ++r) {
         const Pair Q = load(modes[n], ModalRows::out(1 + r));
         Pack& sum = s[std::size_t(r)][part];
         sum = fnma(Q.re, x.re, fma(Q.im, x.im, sum));
       }
     };
-    each_mode([&](Index n, Index part) { gather_s(n, part, load(states, 2 * n)); });
+    each_mode([&](Index n, std::size_t part) { gather_s(n, part, load(states, 2 * n)); });
     for (Index k = 0; k < lanes.steps; ++k) {
       const Pack u = Pack::load(lanes.u + k * group);
       OfRanks<Rank, Pack> now;
@@ -136,12 +153,12 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
         now[std::size_t(r)].store(lanes.in(1 + r) + k * group);
         s[std::size_t(r)] = {};
       }
-      each_mode([&](Index n, Index part) {
+      each_mode([&](Index n, std::size_t part) {
         const X* const from = modes[n];
         const Pair B = load(from, ModalRows::B);
         Pair v{B.re * u, B.im * u};
         for (Index r = 0; r < R; ++r) v = fma(now[std::size_t(r)], load(from, ModalRows::in(1 + r)), v);
-        const Pair moved = advance(modes.keep(n), load(from, ModalRows::change), load(states, 2 * n), v);
+        const Pair moved = advance(keep[n], load(from, ModalRows::change), load(states, 2 * n), v);
         moved.store(states + 2 * n * group);
         gather_s(n, part, moved);
       });
@@ -154,19 +171,20 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   void run_back(Lanes lanes, X* lambdas) noexcept {
     const Index R = rank<Rank>();
     const auto modes = Tile::modes(lanes);
+    const Mask* const keep = keeps(lanes);
     for (Index k = lanes.steps - 1; k >= 0; --k) {
       const Pack dy = Pack::load(lanes.dy + k * group);
       OfRanks<Rank, Pack> next;
       for (Index r = 0; r < R; ++r) next[std::size_t(r)] = Pack::load(lanes.out(1 + r) + k * group);
       Parts du;
       OfRanks<Rank, Parts> ds;
-      each_mode([&](Index n, Index part) {
+      each_mode([&](Index n, std::size_t part) {
         const X* const from = modes[n];
         Pair lambda = fma_conj(dy, load(from, ModalRows::C), load(lambdas, 2 * n));
         for (Index r = 0; r < R; ++r)
           lambda = fma_conj(next[std::size_t(r)], load(from, ModalRows::out(1 + r)), lambda);
         const Pair B = load(from, ModalRows::B), carry = fma_conj(lambda, load(from, ModalRows::change), Pair::zero());
-        Pair::add_where(modes.keep(n), lambda, carry).store(lambdas + 2 * n * group);
+        Pair::add_where(keep[n], lambda, carry).store(lambdas + 2 * n * group);
         du[part] = fma(B.re, lambda.re, fma(B.im, lambda.im, du[part]));
         for (Index r = 0; r < R; ++r) {
           const Pair P = load(from, ModalRows::in(1 + r));
@@ -184,6 +202,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
 
   Array<X> moving_;  // the states, then their cotangents
   Array<X> later_;   // ds of the first step of the tile that came after
+  std::vector<Mask> keeps_;
 };
 
 }  // namespace ssm::detail

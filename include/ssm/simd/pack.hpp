@@ -126,7 +126,10 @@ class Pack {
   };
   /// a + b where the mask is set, b elsewhere.
   static Pack add_where(Mask mask, Pack a, Pack b) noexcept {
-    return Pack(xsimd::select(mask.which_, a.batch_ + b.batch_, b.batch_));
+    if constexpr (sizeof(Batch) == 64)
+      return Pack(xsimd::select(mask.which_, a.batch_ + b.batch_, b.batch_));  // one instruction
+    else
+      return Pack(xsimd::select(mask.which_, a.batch_, Batch(T(0))) + b.batch_);
   }
 
  private:
