@@ -25,9 +25,10 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       Tile::turn_to;
   using Tile::M_, Tile::R_, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
-  static constexpr Index steps = ModalLags<T, N, X, Arch>::steps;  // T
-  static constexpr Index together = 3, swept = 4;                  // modes that run at once: both ways; only forward
-  static constexpr Index reached = 4;                              // blocks whose du is made at once
+  static constexpr Index steps = ModalLags<T, N, X, Arch>::steps;   // T
+  static constexpr Index together = Pack::registers >= 32 ? 3 : 2;  // modes that run at once, both ways
+  static constexpr Index swept = 4;                                 // and only forward
+  static constexpr Index reached = 4;                               // blocks whose du is made at once
 
  public:
   using typename Tile::Lanes;
