@@ -43,7 +43,7 @@ void shapes(benchmark::internal::Benchmark* all) {
                             {512, 64, 128},
                             {784, 128, 64},
                             {64, 128, 64},
-                            {1, 512, 256}})
+                            {1, 256, 256}})
     all->Args({shape[0], shape[1], shape[2]});
 }
 BENCHMARK(product_of_eigen)->Apply(shapes);
