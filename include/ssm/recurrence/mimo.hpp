@@ -201,8 +201,8 @@ class MimoScan {
   /// Computes one time step, of `interval` times the layer's own if it is given. All inputs are read before an output
   /// is written.
   void advance(std::span<const T> u_k, std::span<T> y_k, State& state, const double* interval) const noexcept {
-    const Index S = modes(), H = outputs();
-    assert(static_cast<Index>(u_k.size()) == inputs() && static_cast<Index>(y_k.size()) == H);
+    const Index S = modes();
+    assert(static_cast<Index>(u_k.size()) == inputs() && static_cast<Index>(y_k.size()) == outputs());
     assert(direct_ == Direct::vector || u_k.data() != y_k.data());
     assert(state.re.rows() == S && state.im.rows() == S);
     std::array<T, stack_modes> v_re, v_im;

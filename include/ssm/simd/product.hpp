@@ -183,9 +183,11 @@ class Panels {
     }
   }
 
-  /// Adds a product of one row with a part of this matrix: c_j += sum of a_k b_(top+k),(left+j).   allocates nothing
-  /// @param a      as many numbers as rows take part, from row `top` on
-  /// @param c      as many as columns, from column `left` on
+  /// Adds a product of one row with a part of this matrix: c_j += sum of a_k b_(top+k),(left+j). Allocates nothing.
+  /// @param top    first row that takes part
+  /// @param a      a number for each of them, to the last
+  /// @param left   first column that takes part
+  /// @param c      a number for each of them, to the last
   template <class Arch = native>
   void add_row(Index top, std::span<const T> a, Index left, std::span<T> c) const noexcept {
     using Lanes = Pack<T, Arch>;
