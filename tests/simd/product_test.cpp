@@ -57,9 +57,9 @@ struct Product {
 TEMPLATE_TEST_CASE("a product is its definition, in every layout, and allocates nothing", "[simd]", float, double) {
   using T = TestType;
   const auto check = [&]<class Arch>(Arch) {
-    for (const Index rows : {0, 1, 2, 3, 5, 6, 7, 12, 13, 27, 400})
-      for (const Index columns : {0, 1, 7, 8, 15, 16, 17, 32, 33, 49})
-        for (const Index depth : {0, 1, 2, 255, 256, 257, 600}) {
+    for (const Index rows : {0, 1, 2, 5, 7, 13, 27, 400})
+      for (const Index columns : {0, 1, 8, 15, 17, 32, 49})
+        for (const Index depth : {0, 1, 2, 256, 257, 600}) {
           if (rows == 400 && (depth > 256 || columns % 16 != 1)) continue;
           const Product<T> product{rows, columns, depth};
           for (const bool a_by_rows : {true, false})
@@ -97,9 +97,7 @@ TEMPLATE_TEST_CASE("a product with kept panels has the bits of one without, at e
     const Product<T> product{rows, columns, depth};
     const auto b = ssm::simd::row_major(product.b.data(), depth, columns);
     auto expected = product.before;
-    const auto in = [rows = rows, columns = columns](T* data) {
-      return MatrixView<T>{data, rows, columns, columns + 2, 1};
-    };
+    const auto in = [r = rows, n = columns](T* data) { return MatrixView<T>{data, r, n, n + 2, 1}; };
     ssm::simd::add_product(in(expected.data()), ssm::simd::row_major(product.a.data(), rows, depth), b);
     ssm::simd::Panels<T> kept(depth, columns);
     for (Index k = 0; k < depth; ++k)
