@@ -4,7 +4,6 @@
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>

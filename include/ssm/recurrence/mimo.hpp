@@ -138,27 +138,21 @@ class MimoScan {
     require_shape("state's low digits", state.low_im, modes());
   }
 
-  /// States of a tile of time.
-  struct Tile {
-    /// Makes zeros of these sizes.
-    Tile(Index steps, Index modes) : states(steps, 2 * modes), own_step(coefficients, modes) {}
-    Array<T> states;    ///< real parts, imaginary parts              (steps, 2 S)
-    Array<X> own_step;  ///< coefficients of a step with its own interval
-  };
-  /// Buffers of one thread: a tile of states.
+  /// Scratch memory of one thread: a tile of time.
   struct Workspace {
-    /// Buffers for tiles of so many steps.
-    Workspace(const MimoScan& scan, Index steps) : tile(steps, scan.modes()) {}
+    /// Makes zeros of these sizes.
+    Workspace(Index steps, Index modes) : states(steps, 2 * modes), own_step(coefficients, modes) {}
     /// Bytes held.
     Index bytes() const noexcept {
-      return tile.states.size() * static_cast<Index>(sizeof(T)) + tile.own_step.size() * static_cast<Index>(sizeof(X));
+      return states.size() * static_cast<Index>(sizeof(T)) + own_step.size() * static_cast<Index>(sizeof(X));
     }
-    Tile tile;  ///< states
+    Array<T> states;    ///< real parts, imaginary parts              (steps, 2 S)
+    Array<X> own_step;  ///< coefficients of a step with its own interval
   };
   /// Workspaces for a number of threads and sequences of up to `length` steps.
   std::vector<Workspace> workspaces(Index threads, Index length) const {
     std::vector<Workspace> work;
-    for (Index i = 0; i < threads; ++i) work.emplace_back(*this, steps_of_tile(length));
+    for (Index i = 0; i < threads; ++i) work.emplace_back(steps_of_tile(length), modes());
     return work;
   }
   /// Steps of a tile of a sequence: its states stay in the second level cache.
@@ -182,20 +176,20 @@ class MimoScan {
   /// checked. The states before each tile go to `starts`, if there is one.
   void operator()(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state, Executor& executor,
                   std::span<Workspace> work, X* starts = nullptr) const {
-    const Index L = u.length(), steps = work.front().tile.states.rows(), tiles = (L + steps - 1) / steps;
+    const Index L = u.length(), steps = work.front().states.rows(), tiles = (L + steps - 1) / steps;
     std::atomic<Index> scanned{0};  // tiles whose scan is done: the state is that behind them
     executor.run(tiles, [&](Index i, Index worker) {
       const Index first = i * steps, count = std::min(steps, L - first);
-      Workspace& own = work[static_cast<std::size_t>(worker)];
-      drive(u.block(first, count), own.tile);
+      Workspace& tile = work[static_cast<std::size_t>(worker)];
+      drive(u.block(first, count), tile);
       for (Index done = scanned.load(std::memory_order_acquire); done < i;
            done = scanned.load(std::memory_order_acquire))
         scanned.wait(done, std::memory_order_acquire);
       if (starts != nullptr) keep_state(state, starts + i * 2 * modes());
-      scan_tile(count, intervals.part(first, count), state, own.tile);
+      scan_tile(count, intervals.part(first, count), state, tile);
       scanned.store(i + 1, std::memory_order_release);
       scanned.notify_all();
-      read_out(u.block(first, count), y.block(first, count), own.tile);
+      read_out(u.block(first, count), y.block(first, count), tile);
     });
   }
   /// Computes one time step, of `interval` times the layer's own if it is given. All inputs are read before an output
@@ -245,13 +239,13 @@ class MimoScan {
     }
   }
   /// Sets the states of a tile to B u.
-  void drive(ConstSequence<T> u, Tile& tile) const noexcept {
+  void drive(ConstSequence<T> u, Workspace& tile) const noexcept {
     const auto driven = simd::matrix(tile.states).middle_rows(0, u.length());
     std::fill_n(driven.data, driven.rows * driven.columns, T(0));
     B_.add_product(driven, simd::matrix(u));
   }
   /// Runs the scan over a tile whose states hold B u.
-  void scan_tile(Index count, Intervals<T> intervals, State& state, Tile& tile) const noexcept {
+  void scan_tile(Index count, Intervals<T> intervals, State& state, Workspace& tile) const noexcept {
     const Index S = modes();
     const X* step = step_.data();
     for (Index k = 0; k < count; ++k) {
@@ -294,7 +288,7 @@ class MimoScan {
     for (Index i = 0; i < inputs(); ++i)
       for (Index h = 0; h < H; ++h) y_k[h] += D_(i, h) * u_k[i];
   }
-  void read_out(ConstSequence<T> u, Sequence<T> y, Tile& tile) const noexcept {  // y = states C^T + D u
+  void read_out(ConstSequence<T> u, Sequence<T> y, Workspace& tile) const noexcept {  // y = states C^T + D u
     if (direct_ == Direct::vector) {
       for (Index k = 0; k < u.length(); ++k) write_direct(&u(k, 0), &y(k, 0));
     } else {

@@ -198,7 +198,7 @@ class MimoAdjoint {
 
   const Scan* scan_ = nullptr;
   Index steps_ = 0, tiles_ = 0;
-  typename Scan::Tile tile_{0, 0};
+  typename Scan::Workspace tile_{0, 0};
   simd::Panels<T> B_{0, 0}, C_{0, 0};  // transposed
   Array<T> driven_;                    // v of a tile, then its cotangent        (steps, 2 S)
   Array<T> lambda_;                    // cotangents of the states               (steps, 2 S)

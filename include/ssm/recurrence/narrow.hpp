@@ -25,7 +25,7 @@ class NarrowBlock {
   static constexpr bool pays(Index features, Index modes) {
     return features <= 2 && 4 * features <= size && modes <= most_modes;
   }
-  /// What one of them costs, in packs of features (measured: 0.38 to 0.5, at eight and sixteen lanes).
+  /// Cost of one of them, in packs of features (measured: 0.38 to 0.5, at eight and sixteen lanes).
   static constexpr double packs = 0.4;
 
   /// Brings together the numbers of one lane.

@@ -32,9 +32,9 @@ struct MatrixView {
   MatrixView middle_columns(Index first, Index count) const noexcept {
     return {data + first * column, rows, count, row, column};
   }
-  /// The same numbers with rows and columns exchanged.
+  /// Returns the same numbers with rows and columns exchanged.
   MatrixView transposed() const noexcept { return {data, columns, rows, column, row}; }
-  /// The same numbers, not to be changed.
+  /// Returns the same numbers, which are not to be changed.
   operator MatrixView<const T>() const noexcept { return {data, rows, columns, row, column}; }
 };
 
@@ -82,6 +82,25 @@ struct PanelProduct {
   /// Steps of the depth that are summed from zero: so many rows of the panels stay in the first level cache.
   static constexpr Index reach = 256;
 
+  /// c += a b, part by part: some rows, up to `reach` steps of the depth, the columns of some panels.
+  /// @param rows     how many rows at a time: so many that their part of a stays in the second level cache
+  /// @param find     find(k, depth, j, columns): first panel of b from row k and column j on
+  /// @param beside   elements from it to the next panel
+  static void run(MatrixView<T> c, MatrixView<const T> a, Index rows, Index beside, auto find) noexcept {
+    for (Index i = 0; i < c.rows; i += rows) {
+      const Index count = std::min(rows, c.rows - i);
+      for (Index k = 0; k < a.columns; k += reach) {
+        const Index depth = std::min(reach, a.columns - k);
+        for (Index j = 0; j < c.columns; j += panels) {
+          const Index columns = std::min(panels, c.columns - j);
+          add(c.middle_rows(i, count).middle_columns(j, columns), a.middle_rows(i, count).middle_columns(k, depth),
+              find(k, depth, j, columns), beside);
+        }
+      }
+    }
+  }
+
+ private:
   /// c += a b of up to `reach` steps and the columns of two panels, or of one where a group is two packs or more.
   /// @param b        first panel
   /// @param beside   elements from it to the next panel
@@ -95,7 +114,6 @@ struct PanelProduct {
     }
   }
 
- private:
   static void add_rows(MatrixView<T> c, MatrixView<const T> a, const T* left, const T* right) noexcept {
     Index i = 0;
     const auto blocks = [&]<Index rows>() {
@@ -157,8 +175,6 @@ class Panels {
   Index rows() const noexcept { return rows_; }
   /// Number of columns.
   Index columns() const noexcept { return columns_; }
-  /// Numbers held.
-  Index size() const noexcept { return numbers_.size(); }
 
   /// Element (k, j).
   T& operator()(Index k, Index j) noexcept { return numbers_(j / group<T>, k, j % group<T>); }
@@ -172,15 +188,8 @@ class Panels {
   void add_product(MatrixView<T> c, MatrixView<const T> a) const noexcept {
     using Product = detail::PanelProduct<T, Arch>;
     assert(c.column == 1 && c.rows == a.rows && a.columns == rows_ && c.columns == columns_);
-    constexpr Index block = 32 * Product::height;  // rows whose part of a stays in the second level cache
-    for (Index i = 0; i < c.rows; i += block) {
-      const Index count = std::min(block, c.rows - i);
-      for (Index k = 0; k < rows_; k += Product::reach)
-        for (Index j = 0; j < columns_; j += Product::panels)
-          Product::add(c.middle_rows(i, count).middle_columns(j, std::min(Product::panels, columns_ - j)),
-                       a.middle_rows(i, count).middle_columns(k, std::min(Product::reach, rows_ - k)),
-                       &numbers_(j / group<T>, k), rows_ * group<T>);
-    }
+    Product::run(c, a, 32 * Product::height, rows_ * group<T>,
+                 [this](Index k, Index, Index j, Index) { return &numbers_(j / group<T>, k); });
   }
 
   /// Adds a product of one row with a part of this matrix: c_j += sum of a_k b_(top+k),(left+j). Allocates nothing.
@@ -191,31 +200,30 @@ class Panels {
   template <class Arch = native>
   void add_row(Index top, std::span<const T> a, Index left, std::span<T> c) const noexcept {
     using Lanes = Pack<T, Arch>;
-    constexpr Index packs = 4, wide = std::max(packs * Lanes::size, group<T>);  // four sums hide how long one takes
+    constexpr Index packs = 4, wide = packs * Lanes::size;  // four sums hide how long one takes
     const Index right = left + static_cast<Index>(c.size()), beside = rows_ * group<T>,
                 last = numbers_.rows() * group<T> - Lanes::size;
     assert(top + static_cast<Index>(a.size()) <= rows_ && right <= columns_);
-    for (Index first = left / group<T> * group<T>; first < right; first += wide)
-      for (Index j = first; j < std::min(first + wide, right); j += packs * Lanes::size) {
-        std::array<const T*, std::size_t(packs)> from;
-        std::array<Lanes, std::size_t(packs)> sums;
-        for (std::size_t i = 0; i < std::size_t(packs); ++i) {
-          const Index at = std::min(j + static_cast<Index>(i) * Lanes::size, last);
-          from[i] = numbers_.data() + at / group<T> * beside + top * group<T> + at % group<T>;
-          sums[i] = Lanes(T(0));
-        }
-        for (std::size_t k = 0; k < a.size(); ++k) {
-          const Lanes number(a[k]);
-#pragma GCC unroll 4
-          for (std::size_t i = 0; i < std::size_t(packs); ++i)
-            sums[i] = fma(number, Lanes::load(from[i] + static_cast<Index>(k) * group<T>), sums[i]);
-        }
-        std::array<T, std::size_t(packs * Lanes::size)> row;
-        for (std::size_t i = 0; i < std::size_t(packs); ++i)
-          sums[i].store(row.data() + static_cast<Index>(i) * Lanes::size);
-        for (Index i = std::max(j, left); i < std::min(j + packs * Lanes::size, right); ++i)
-          c[static_cast<std::size_t>(i - left)] += row[static_cast<std::size_t>(i - j)];
+    for (Index j = left / Lanes::size * Lanes::size; j < right; j += wide) {
+      std::array<const T*, std::size_t(packs)> from;
+      std::array<Lanes, std::size_t(packs)> sums;
+      for (std::size_t i = 0; i < std::size_t(packs); ++i) {
+        const Index at = std::min(j + static_cast<Index>(i) * Lanes::size, last);
+        from[i] = numbers_.data() + at / group<T> * beside + top * group<T> + at % group<T>;
+        sums[i] = Lanes(T(0));
       }
+      for (std::size_t k = 0; k < a.size(); ++k) {
+        const Lanes number(a[k]);
+#pragma GCC unroll 4
+        for (std::size_t i = 0; i < std::size_t(packs); ++i)
+          sums[i] = fma(number, Lanes::load(from[i] + static_cast<Index>(k) * group<T>), sums[i]);
+      }
+      std::array<T, std::size_t(wide)> row;
+      for (std::size_t i = 0; i < std::size_t(packs); ++i)
+        sums[i].store(row.data() + static_cast<Index>(i) * Lanes::size);
+      for (Index i = std::max(j, left); i < std::min(j + wide, right); ++i)
+        c[static_cast<std::size_t>(i - left)] += row[static_cast<std::size_t>(i - j)];
+    }
   }
 
  private:
@@ -238,32 +246,21 @@ void add_product(MatrixView<T> c, MatrixView<const std::type_identity_t<T>> a,
   using Product = detail::PanelProduct<T, Arch>;
   if (c.column != 1) return add_product<Arch>(c.transposed(), b.transposed(), a.transposed());
   assert(c.rows == a.rows && a.columns == b.rows && c.columns == b.columns);
-  constexpr Index block = 64 * Product::height;
   alignas(group_bytes) std::array<T, std::size_t(Product::reach * Product::panels)> panels;
-  const auto copy = [&panels](MatrixView<const T> part) {
-    for (Index j = 0; j < Product::panels; j += group<T>) {
+  const auto copy = [&](Index from, Index depth, Index left, Index columns) {
+    for (Index j = 0; j < columns; j += group<T>) {
+      const auto part = b.middle_rows(from, depth).middle_columns(left + j, std::min(group<T>, columns - j));
       T* const to = panels.data() + j * Product::reach;
-      const Index count = std::clamp<Index>(part.columns - j, 0, group<T>);
-      if (count < group<T>) std::fill_n(to, part.rows * group<T>, T(0));
-      if (part.column == 1 && count == group<T>)
-        for (Index k = 0; k < part.rows; ++k) std::copy_n(&part(k, j), group<T>, to + k * group<T>);
+      if (part.columns < group<T>) std::fill_n(to, depth * group<T>, T(0));
+      if (part.column == 1 && part.columns == group<T>)
+        for (Index k = 0; k < depth; ++k) std::copy_n(&part(k, 0), group<T>, to + k * group<T>);
       else
-        for (Index i = 0; i < count; ++i)
-          for (Index k = 0; k < part.rows; ++k) to[k * group<T> + i] = part(k, j + i);
+        for (Index i = 0; i < part.columns; ++i)
+          for (Index k = 0; k < depth; ++k) to[k * group<T> + i] = part(k, i);
     }
+    return panels.data();
   };
-  for (Index i = 0; i < c.rows; i += block) {
-    const Index rows = std::min(block, c.rows - i);
-    for (Index k = 0; k < b.rows; k += Product::reach) {
-      const Index depth = std::min(Product::reach, b.rows - k);
-      for (Index j = 0; j < c.columns; j += Product::panels) {
-        const Index columns = std::min(Product::panels, c.columns - j);
-        copy(b.middle_rows(k, depth).middle_columns(j, columns));
-        Product::add(c.middle_rows(i, rows).middle_columns(j, columns), a.middle_rows(i, rows).middle_columns(k, depth),
-                     panels.data(), Product::reach * group<T>);
-      }
-    }
-  }
+  Product::run(c, a, 64 * Product::height, Product::reach * group<T>, copy);
 }
 
 }  // namespace ssm::simd
