@@ -4,7 +4,7 @@
 //     ssm_cases --worker s4d.ssm.layer --shape B=1,H=256,N=64,L=16384 --threads 1
 //
 // prints one line of JSON when the case is built, then answers each line `go` with {"s": seconds}: the protocol of
-// bench/peers/peers.py. `units` are the useful multiplications and additions of a call (of a limit: all there are), or
+// bench/peers/peers.py. A case that has another run beside it answers with the time of that too, `other_s`. `units` are the useful multiplications and additions of a call (of a limit: all there are), or
 // the bytes that must move, as the case says.
 
 #include "common.hpp"
@@ -62,6 +62,7 @@ struct Built {
   std::string said = {};    ///< by the library: what a plan chose and holds
   double bytes = 0;         ///< held, as the library says
   const Rows* y = nullptr;  ///< the result, to compare bits
+  Run other = {};           ///< what takes turns with it in one process, where two of them would differ by more
 };
 struct Case {
   const char* about;
@@ -218,6 +219,29 @@ Built steps(const Shape& s, const Stored& stored) {
     const auto H = static_cast<std::size_t>(x->H);
     for (Index k = 0; k < x->L; ++k) layer->step({&x->u(k, 0), H}, {&x->y(k, 0), H}, *state);
   }};
+}
+
+/// Those of S4Ds behind AnyLayer beside those of S4Ds. There are many of both, made in turns, since a step differs by
+/// some percent with the place in memory that a layer and its state happen to have.
+Built steps_behind_any(const Shape& s) {
+  const auto stored = diagonal_parameters(s["H"], s["N"]);
+  std::vector<Run> behind, plain;
+  for (int i = 0; i < 16; ++i) {
+    const auto one_behind = [&] {
+      behind.push_back(steps<ssm::AnyLayer<float>>(s, ssm::AnyParameters<float>::of<ssm::S4D<float>>(stored)).run);
+    };
+    if (i % 2 == 0) one_behind();
+    plain.push_back(steps<ssm::S4D<float>>(s, stored).run);
+    if (i % 2 == 1) one_behind();
+  }
+  const auto all = [](const std::vector<Run>& runs) {
+    return [runs] {
+      for (const Run& run : runs) run();
+    };
+  };
+  Built built{all(behind)};
+  built.other = all(plain);
+  return built;
 }
 
 /// From parameters to the first sample: the layer, a state at rest, one step.
@@ -495,11 +519,8 @@ const std::map<std::string, Case> cases{
      {"L calls of step (64 unless said)",
       [](const Shape& s, ssm::Executor&) { return steps<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"])); }}},
     {"step.any.ssm",
-     {"the same of an S4D behind AnyLayer",
-      [](const Shape& s, ssm::Executor&) {
-        return steps<ssm::AnyLayer<float>>(
-            s, ssm::AnyParameters<float>::of<ssm::S4D<float>>(diagonal_parameters(s["H"], s["N"])));
-      }}},
+     {"the same of 16 S4Ds behind AnyLayer; 16 S4Ds take turns with them",
+      [](const Shape& s, ssm::Executor&) { return steps_behind_any(s); }}},
     {"stack.ssm.process",
      {"blocks of 64 steps through a stream of a deep S4D, 4 layers",
       [](const Shape& s, ssm::Executor&) { return blocks(s, true); }}},
@@ -593,8 +614,11 @@ int work(const std::string& name, const std::string& shape, Index threads) {
             << ", \"inner\": " << inner << ", \"units\": " << built.units << ", \"bytes\": " << built.bytes
             << ", \"said\": " << quoted(built.said) << ", \"allocations\": " << allocations << ", \"bits\": \"" << bits
             << "\"}" << std::endl;
-  for (std::string line; std::getline(std::cin, line) && line == "go";)
-    std::cout << "{\"s\": " << seconds(built.run, inner) << "}" << std::endl;
+  for (std::string line; std::getline(std::cin, line) && line == "go";) {
+    std::cout << "{\"s\": " << seconds(built.run, inner);
+    if (built.other) std::cout << ", \"other_s\": " << seconds(built.other, inner);
+    std::cout << "}" << std::endl;
+  }
   return 0;
 }
 
