@@ -91,7 +91,7 @@ void stream_it(const ssm::nn::Stack<ssm::S5<float>>& model, ssm::ConstSequence<f
                std::span<const float> gaps, std::span<const std::uint8_t> mask) {
   // clang-format off
 ssm::nn::Stream<ssm::S5<float>> stream = model.stream();
-stream.prepare(512, {.pool = ssm::nn::Leak{8000}, .on_bad_sample = ssm::nn::OnBadSample::hold, .rates = {2}});
+stream.prepare(512, {.pool = ssm::nn::Leak{ssm::Seconds{0.5}}, .on_bad_sample = ssm::nn::OnBadSample::hold, .rates = {2}});
 stream.process(u, y);                                 // a block, at the speed of forward; planar audio: process(in, out, steps)
 stream.step(u_k, ssm::Seconds{0.02});                 // a sample with a time of its own; stream.skip(..) where there is none
 stream.set_rate(2);                                   // in place, states kept

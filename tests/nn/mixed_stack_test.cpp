@@ -98,7 +98,8 @@ TEST_CASE("a stream refuses a model of two directions, and states of another", "
                                      {.inputs = 2, .features = 4, .states = 4, .layers = 4, .outputs = 3}, random);
   CHECK_THROWS_AS(stream.prepare(0), DomainError);
   CHECK_THROWS_AS(stream.prepare(4, {.pool = nn::Window{0}}), DomainError);
-  CHECK_THROWS_AS(stream.prepare(4, {.pool = nn::Leak{0}}), DomainError);
+  CHECK_THROWS_AS(stream.prepare(4, {.pool = nn::Leak{LayerSteps{0}}}), DomainError);
+  CHECK_THROWS_WITH(stream.prepare(4, {.pool = nn::Leak{Seconds{0.5}}}), support::ContainsSubstring("step_seconds"));
   std::vector<std::byte> bytes(static_cast<std::size_t>(byte_size(stream.state())));
   save(stream.state(), bytes);
   auto own = other.stream();
@@ -156,9 +157,54 @@ TEST_CASE("a stream pools by a leak or over a window", "[nn]") {
     }
   };
   check(nn::SinceBeginning{}, [](Index) { return 1.0; });
-  check(nn::Leak{5}, [](Index age) { return std::exp(-static_cast<double>(age) / 5); });
+  check(nn::Leak{LayerSteps{5}}, [](Index age) { return std::exp(-static_cast<double>(age) / 5); });
   check(nn::Window{7}, [](Index age) { return age < 7 ? 1.0 : 0.0; });
   check(nn::Window{1}, [](Index age) { return age < 1 ? 1.0 : 0.0; });
+}
+
+TEST_CASE("a leak goes by time: seconds, other rates, uneven steps", "[nn]") {
+  Random random(7);
+  nn::StackShape shape{
+      .inputs = 2, .features = 2, .layers = 0, .outputs = 2, .encoder = nn::Encoder::none, .decoder = false};
+  shape.step_seconds = 0.25;
+  const nn::Stack<S5<double>> model(hippo::LegS{}, shape, random);
+  const auto u = laws::noise<double>(30, 2);
+  const ConstSequence<double> in(u);
+  std::vector<double> intervals;
+  for (Index k = 0; k < 30; ++k) intervals.push_back(k % 3 == 0 ? 0.5 : static_cast<double>(k % 5));
+  const double rate = 2;
+  const auto expected = [&](Index k, Index h, auto elapsed) {  // the leak is 5 steps of the layers
+    double sum = 0, total = 0, age = 0;
+    for (Index j = k; j >= 0; --j) {
+      const double weight = std::exp(-age / 5);
+      sum += weight * in(j, h);
+      total += weight;
+      age += elapsed(j);
+    }
+    return sum / total;
+  };
+  const auto as_rated = [&](Index) { return rate; };
+  const auto as_said = [&](Index j) { return rate * intervals[static_cast<std::size_t>(j)]; };
+  for (const nn::StreamPool& pool :
+       {nn::StreamPool{nn::Leak{LayerSteps{5}}}, nn::StreamPool{nn::Leak{Seconds{1.25}}}}) {
+    auto stream = model.stream();
+    stream.prepare(30, {.pool = pool, .rates = {rate}});
+    stream.set_rate(rate);
+    const auto block = [&](const Timing<double>& timing, auto elapsed) {
+      Array<double> y(30, 2);
+      stream.reset();
+      stream.process(u, {y.data(), 30, 2}, timing);
+      for (Index k = 0; k < 30; ++k)
+        for (Index h = 0; h < 2; ++h) CHECK(std::abs(y(k, h) - expected(k, h, elapsed)) <= 1e-13);
+    };
+    block({}, as_rated);
+    block({.intervals = InLayerSteps<double>{intervals}}, as_said);
+    stream.reset();
+    for (Index k = 0; k < 30; ++k) {
+      const auto y = stream.step(in.row(k), LayerSteps{intervals[static_cast<std::size_t>(k)]});
+      for (Index h = 0; h < 2; ++h) CHECK(std::abs(y[static_cast<std::size_t>(h)] - expected(k, h, as_said)) <= 1e-13);
+    }
+  }
 }
 
 TEST_CASE("a block whose parts cannot go together is refused in a sentence", "[nn]") {

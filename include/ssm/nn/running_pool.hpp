@@ -1,9 +1,11 @@
 #pragma once
 
 #include "ssm/core/array.hpp"
+#include "ssm/core/intervals.hpp"
 #include "ssm/nn/pooling.hpp"
 
-#include <cmath>
+#include <limits>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -13,9 +15,10 @@ namespace ssm::nn {
 
 /// All steps since the beginning, as the model has it: after an hour a new sound hardly moves the mean.
 struct SinceBeginning {};
-/// A mean that forgets: of steps long ago e^(-age / steps) is left.
+/// A mean that forgets: of a step that was `age` ago e^(-age / time) is left. Time goes on as the layers have it, by
+/// the stream's rate and by the intervals between steps.
 struct Leak {
-  double steps;  ///< > 0
+  std::variant<LayerSteps, Seconds> time;  ///< > 0; in seconds, of a model that says what a step stands for
 };
 /// The mean over the last steps.
 struct Window {
@@ -30,13 +33,15 @@ namespace detail {
 /// What a stream keeps of the features that it has had.
 template <Real T>
 struct PooledState {
-  Array<double> pooled;  // sum, or mean that forgets     (H)
+  Array<double> pooled;  // weighted sum of all steps      (H)
+  Array<double> weight;  // sum of their weights           (1)
   Array<T> recent;       // features of a window           (steps, H)
   Array<Index> steps;    // steps so far                   (1)
 
   PooledState() = default;
   PooledState(Index features, const StreamPool& pool)
       : pooled(features),
+        weight(1),
         recent(std::holds_alternative<Window>(pool) ? std::get<Window>(pool).steps : 0, features),
         steps(1) {}
 };
@@ -45,17 +50,36 @@ struct PooledState {
 inline void check_pool(Pool trained, const StreamPool& pool) {
   if (!std::holds_alternative<SinceBeginning>(pool) && trained != Pool::mean)
     throw DomainError("pool of a stream: expected that of the model, which is not the mean, got another");
-  if (const auto* leak = std::get_if<Leak>(&pool)) ssm::detail::require_positive("steps of a leak", leak->steps);
   if (const auto* last = std::get_if<Window>(&pool)) ssm::detail::require_at_least("steps of a window", 1, last->steps);
+}
+/// The time of a leak in steps of the layers; infinite where nothing leaks.
+/// @param step_seconds   what a step of the layers stands for, where the model says so     s
+/// @throws               DomainError if the time is not positive and finite, or is in seconds and the model does not say
+inline double leak_steps(const StreamPool& pool, std::optional<double> step_seconds) {
+  const auto* leak = std::get_if<Leak>(&pool);
+  if (leak == nullptr) return std::numeric_limits<double>::infinity();
+  double steps = 0;
+  if (const auto* seconds = std::get_if<Seconds>(&leak->time)) {
+    if (!step_seconds)
+      throw DomainError(
+          "time of a leak: expected steps of the layers, since the model does not say what a step stands for "
+          "(step_seconds), got seconds");
+    steps = seconds->count / *step_seconds;
+  } else {
+    steps = std::get<LayerSteps>(leak->time).count;
+  }
+  ssm::detail::require_positive("time of a leak in steps of the layers", steps);
+  return steps;
 }
 
 /// Takes the features of a step and puts those that an answer is made from in their place.
 /// @param trained   the model's pool
 /// @param pool      the stream's, where that is the mean
 /// @param state     of the steps before, becomes that after this one
+/// @param kept      what is left of the weights of the steps before: e^(-age / time) of a leak, otherwise 1
 /// @param x         features     (H)
 template <Real T>
-void pool_step(Pool trained, const StreamPool& pool, PooledState<T>& state, std::span<T> x) noexcept {
+void pool_step(Pool trained, const StreamPool& pool, PooledState<T>& state, double kept, std::span<T> x) noexcept {
   const Index step = state.steps(0)++;
   double* const sum = state.pooled.data();
   switch (trained) {
@@ -74,14 +98,7 @@ void pool_step(Pool trained, const StreamPool& pool, PooledState<T>& state, std:
     case Pool::mean:
       break;
   }
-  if (const auto* leak = std::get_if<Leak>(&pool)) {
-    // The weights of all steps so far are e^(-age / steps): their sum is that of a geometric series.
-    const double kept = std::exp(-1 / leak->steps), total = (1 - std::pow(kept, double(step + 1))) / (1 - kept);
-    for (std::size_t h = 0; h < x.size(); ++h) {
-      sum[h] = kept * sum[h] + static_cast<double>(x[h]);
-      x[h] = static_cast<T>(sum[h] / total);
-    }
-  } else if (const auto* window = std::get_if<Window>(&pool)) {
+  if (const auto* window = std::get_if<Window>(&pool)) {
     const auto row = state.recent.row(step % window->steps);
     const bool full = step >= window->steps;
     const auto count = static_cast<double>(std::min(step + 1, window->steps));
@@ -97,9 +114,10 @@ void pool_step(Pool trained, const StreamPool& pool, PooledState<T>& state, std:
       x[h] = static_cast<T>(sum[h] / count);
     }
   } else {
+    const double weight = state.weight(0) = kept * state.weight(0) + 1;
     for (std::size_t h = 0; h < x.size(); ++h) {
-      sum[h] += static_cast<double>(x[h]);
-      x[h] = static_cast<T>(sum[h] / static_cast<double>(step + 1));
+      sum[h] = kept * sum[h] + static_cast<double>(x[h]);
+      x[h] = static_cast<T>(sum[h] / weight);
     }
   }
 }

@@ -74,6 +74,7 @@ class Stream {
       for (auto& layer : state.layers)
         for (const auto part : parts_of(layer)) add(part);
       add(state.pool.pooled.values());
+      add(state.pool.weight.values());
       add(state.pool.recent.values());
       add(state.pool.steps.values());
       add(state.held.values());
@@ -110,6 +111,7 @@ class Stream {
   void prepare(Index most, StreamOptions options = {}) {
     ssm::detail::require_at_least("steps of a block", 1, most);
     detail::check_pool(shape().pool, options.pool);
+    const double leak = detail::leak_steps(options.pool, shape().step_seconds);
     std::vector<std::shared_ptr<const Network>> networks{networks_.front()};
     for (const double rate : options.rates)
       if (rate != networks.front()->sampling.rate)
@@ -137,6 +139,7 @@ class Stream {
     networks_ = std::move(networks);
     network_ = networks_.front().get();
     most_ = most;
+    leak_ = leak;
     options_ = std::move(options);
     state_ = rest;
     rest_ = std::move(rest);
@@ -166,6 +169,7 @@ class Stream {
   void set_state(const State& state) {
     ssm::detail::require_size("layers of a stream's state", std::ssize(rest_.layers), std::ssize(state.layers));
     ssm::detail::require_shape("pooled features of a stream's state", state.pool.pooled, shape().features);
+    ssm::detail::require_shape("weights of a stream's state", state.pool.weight, 1);
     ssm::detail::require_shape("recent features of a stream's state", state.pool.recent, rest_.pool.recent.rows(),
                                rest_.pool.recent.columns());
     ssm::detail::require_shape("held inputs of a stream's state", state.held, shape().inputs);
@@ -194,7 +198,7 @@ class Stream {
               throw DomainError("steady state: expected layers that have one, got one that does not say it");
             layer.step(from.row(0), to.row(0), state_.layers[i]);
           },
-          LinearMap{});
+          each_one_step);
     } catch (...) {
       std::swap(state_, settled);
       throw;
@@ -207,7 +211,7 @@ class Stream {
   /// @return      the answer to what was heard so far; valid until the next step      (outputs)
   std::span<const T> step(std::span<const T> u_k) noexcept {
     assert(static_cast<Index>(u_k.size()) == shape().inputs);
-    return one_step(u_k.data(), {}, Even{this});
+    return one_step(u_k.data(), {}, Even{this}, 1);
   }
   /// Computes one time step that comes `interval` after the one before, of layers that take intervals.
   /// @param u_k        input            (inputs)
@@ -216,7 +220,7 @@ class Stream {
   /// @{
   std::span<const T> step(std::span<const T> u_k, LayerSteps interval) noexcept requires uneven {
     assert(static_cast<Index>(u_k.size()) == shape().inputs);
-    return one_step(u_k.data(), {}, Uneven{this, interval});
+    return one_step(u_k.data(), {}, Uneven{this, interval}, interval.count);
   }
   /// In seconds, of a model that says what a step stands for (asserted): StackShape::step_seconds.
   std::span<const T> step(std::span<const T> u_k, Seconds interval) noexcept requires uneven {
@@ -226,10 +230,10 @@ class Stream {
   /// Computes one time step without an input: the states move on.
   /// @return   the answer to what was heard so far; valid until the next step      (outputs)
   /// @{
-  std::span<const T> skip() noexcept { return one_step(nullptr, no_input, Even{this}); }
+  std::span<const T> skip() noexcept { return one_step(nullptr, no_input, Even{this}, 1); }
   /// @param interval   >= 0 and finite: asserted
   std::span<const T> skip(LayerSteps interval) noexcept requires uneven {
-    return one_step(nullptr, no_input, Uneven{this, interval});
+    return one_step(nullptr, no_input, Uneven{this, interval}, interval.count);
   }
   /// In seconds, of a model that says what a step stands for (asserted).
   std::span<const T> skip(Seconds interval) noexcept requires uneven { return skip(in_layer_steps(interval)); }
@@ -242,7 +246,7 @@ class Stream {
   /// @param y   the answer after every step to what was heard until then   (L, outputs)
   void process(ConstSequence<T> u, Sequence<T> y) noexcept {
     assert(u.length() <= most_ && u.length() == y.length());
-    answer(u, y, {}, EvenBlock{this}, LinearMap{});
+    answer(u, y, {}, EvenBlock{this}, each_one_step);
   }
   /// The same where steps have times of their own or no input. Steps with times of their own are computed one by one.
   /// @param u        input                                                      (L, inputs)
@@ -254,9 +258,10 @@ class Stream {
     assert(timing.observed.empty() || std::ssize(timing.observed) == u.length());
     if constexpr (uneven)
       if (!timing.intervals.empty())
-        return answer(u, y, timing.observed, UnevenBlock{this, timing.intervals}, LinearMap{});
+        return answer(u, y, timing.observed, UnevenBlock{this, timing.intervals},
+                      [&](Index k) { return timing.intervals[k]; });
     assert(timing.intervals.empty());
-    answer(u, y, timing.observed, EvenBlock{this}, LinearMap{});
+    answer(u, y, timing.observed, EvenBlock{this}, each_one_step);
   }
   /// The same of planar audio, as plug-ins have it: each channel lies together.
   /// @param u       a channel for each input      (inputs) of (steps)
@@ -274,6 +279,7 @@ class Stream {
 
  private:
   static constexpr std::array<std::uint8_t, 1> no_input{0};
+  static double each_one_step(Index) noexcept { return 1; }
 
   /// Layers of one step, or of a block. @{
   struct Even {
@@ -323,29 +329,32 @@ class Stream {
     const double step = shape().step_seconds.value_or(0) * rate();
     return {interval.count / step};
   }
-  /// @param u_k   input, or nullptr where nothing is observed
+  /// @param u_k      input, or nullptr where nothing is observed
+  /// @param elapsed  since the step before     steps of the layers
   template <class RunLayer>
-  std::span<const T> one_step(const T* u_k, Observed observed, RunLayer run_layer) noexcept {
+  std::span<const T> one_step(const T* u_k, Observed observed, RunLayer run_layer, double elapsed) noexcept {
     const Sequence<T> y(y_.data(), 1, shape().outputs);
-    answer({u_k == nullptr ? u_.data() : u_k, 1, shape().inputs}, y, observed, run_layer, LinearMap{});
+    answer({u_k == nullptr ? u_.data() : u_k, 1, shape().inputs}, y, observed, run_layer,
+           [=](Index) { return elapsed; });
     return y.row(0);
   }
-  template <class RunLayer, class Map>
-  void answer(ConstSequence<T> u, Sequence<T> y, Observed observed, RunLayer run_layer, Map map) {
+  /// @param elapsed  steps of the layers before step k of the block, by k
+  template <class RunLayer, class Elapsed>
+  void answer(ConstSequence<T> u, Sequence<T> y, Observed observed, RunLayer run_layer, Elapsed elapsed) {
     assert(u.features() == shape().inputs && y.features() == shape().outputs);
     const Index L = u.length(), H = shape().features;
     if (L == 0) return;
     const Sequence<T> x(x_.data(), L, H);
-    encode_rows(options_.on_bad_sample == OnBadSample::hold ? held(u, observed) : u, observed, x, map);
+    encode_rows(options_.on_bad_sample == OnBadSample::hold ? held(u, observed) : u, observed, x);
     ssm::detail::clear_unobserved<T>(observed, x);
-    network_->pass(x, *rows_, run_layer, map);
-    for (Index k = 0; k < L; ++k) detail::pool_step<T>(shape().pool, options_.pool, state_.pool, x.row(k));
-    network_->answer(x, y, map);
+    network_->pass(x, *rows_, run_layer, LinearMap{});
+    for (Index k = 0; k < L; ++k)
+      detail::pool_step<T>(shape().pool, options_.pool, state_.pool, std::exp(-rate() * elapsed(k) / leak_), x.row(k));
+    network_->answer(x, y, LinearMap{});
   }
-  template <class Map>
-  void encode_rows(ConstSequence<T> u, Observed observed, Sequence<T> x, Map map) noexcept {
+  void encode_rows(ConstSequence<T> u, Observed observed, Sequence<T> x) noexcept {
     const Linear<T>& encoder = network_->weights.encoder;
-    if (shape().encoder == Encoder::linear) return map(encoder, u, x);
+    if (shape().encoder == Encoder::linear) return LinearMap{}(encoder, u, x);
     for (Index k = 0; k < u.length(); ++k) {
       if (!observed.empty() && observed[static_cast<std::size_t>(k)] == 0) continue;
       if (shape().encoder == Encoder::none) {
@@ -377,6 +386,7 @@ class Stream {
   std::vector<std::shared_ptr<const Network>> networks_;  // the model's, then those of other rates
   const Network* network_ = nullptr;                      // the one that runs
   Index most_ = 0;
+  double leak_ = 0;  // time of a leak     steps of the layers
   StreamOptions options_;
   std::optional<typename Network::Rows> rows_;
   std::vector<T> u_, x_, y_;
