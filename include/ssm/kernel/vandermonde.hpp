@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/core/polynomial.hpp"
 #include "ssm/kernel/thin_factors.hpp"
 #include "ssm/system/diagonal.hpp"
 
@@ -62,24 +63,13 @@ inline void vandermonde_vjp(const DiscreteDiagonalSystem<double>& system, const 
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   const Index M = system.Lambda_bar.size();
   ssm::detail::require_size("modes of the cotangent", M, dsystem.Lambda_bar.size());
-  Vector<double> a(M), b(M), re = Vector<double>::Zero(M), im = re, slope_re = re, slope_im = re;
-  for (Index n = 0; n < M; ++n) {
-    a(n) = system.Lambda_bar(n).real();
-    b(n) = -system.Lambda_bar(n).imag();
-  }
-  for (Index k = dK.size() - 1; k >= 0; --k)
-    for (Index n = 0; n < M; ++n) {
-      const double s_re = re(n), s_im = im(n), t_re = slope_re(n), t_im = slope_im(n);
-      slope_re(n) = t_re * a(n) - t_im * b(n) + s_re;
-      slope_im(n) = t_re * b(n) + t_im * a(n) + s_im;
-      re(n) = s_re * a(n) - s_im * b(n) + dK(k);
-      im(n) = s_re * b(n) + s_im * a(n);
-    }
+  ssm::detail::PolynomialAtPoints p(M);
+  for (Index n = 0; n < M; ++n) p.set(n, std::conj(system.Lambda_bar(n)));
+  p.evaluate(dK.size(), [&](Index k) { return dK(k); });
   for (Index n = 0; n < M; ++n) {
     const auto count = static_cast<double>(multiplicity(n, system.states));
-    const Complex<double> product = system.C(0, n) * system.B_bar(n, 0),
-                          dproduct = count * Complex<double>(re(n), im(n));
-    dsystem.Lambda_bar(n) += count * std::conj(product) * Complex<double>(slope_re(n), slope_im(n));
+    const Complex<double> product = system.C(0, n) * system.B_bar(n, 0), dproduct = count * p.value(n);
+    dsystem.Lambda_bar(n) += count * std::conj(product) * p.slope(n);
     dsystem.B_bar(n, 0) += std::conj(system.C(0, n)) * dproduct;
     dsystem.C(0, n) += std::conj(system.B_bar(n, 0)) * dproduct;
   }

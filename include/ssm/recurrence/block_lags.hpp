@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/core/polynomial.hpp"
 #include "ssm/recurrence/modal_tile.hpp"
 
 namespace ssm::detail {
@@ -59,36 +60,24 @@ class ModalLags : public ModalTile<T, N, X, Arch> {
   static void backwards(const Recurrence& recurrence, const Array<double>& kappa, Index h,
                         DiscreteDplrSystem<double>& cotangent) {
     const Index which = h / group, lane = h % group, M = recurrence.modes(), ways = 1 + recurrence.rank();
-    using Numbers = Eigen::Array<Complex<double>, Eigen::Dynamic, 1>;
-    const auto numbers = [&](Index row) {
-      Numbers result(M);
-      for (Index n = 0; n < M; ++n) {
-        const auto number = [&](Index part) { return recurrence.coefficients().number(h, n, part); };
-        result(n) = Complex<double>(static_cast<double>(number(row)), static_cast<double>(number(row + 1)));
-      }
-      return result;
+    const auto number = [&](Index n, Index row) {
+      const auto part = [&](Index r) { return static_cast<double>(recurrence.coefficients().number(h, n, r)); };
+      return Complex<double>(part(row), part(row + 1));
     };
-    Numbers a = numbers(ModalRows::change);
+    PolynomialAtPoints K(M);
     for (Index n = 0; n < M; ++n)
-      if (recurrence.coefficients().keeps(h, n)) a(n) += 1.0;
+      K.set(n, number(n, ModalRows::change) + (recurrence.coefficients().keeps(h, n) ? 1.0 : 0.0));
     for (Index out = 0; out < ways; ++out)
       for (Index in = 0; in < ways; ++in) {
-        Numbers K = Numbers::Zero(M), slope = K;
-        for (Index i = steps - 1; i >= 0; --i) {  // Horner, and its derivative
-          slope = slope * a + K;
-          K = K * a + kappa(which, (out * ways + in) * steps + i, lane);
+        K.evaluate(steps, [&](Index i) { return kappa(which, (out * ways + in) * steps + i, lane); });
+        auto *const dC = out == 0 ? cotangent.C.data() : cotangent.Q_bar.col(out - 1).data(),
+                    *const dB = in == 0 ? cotangent.B_bar.data() : cotangent.P_bar.col(in - 1).data();
+        for (Index n = 0; n < M; ++n) {
+          const Complex<double> B = number(n, ModalRows::in(in)), C = number(n, ModalRows::out(out));
+          dC[n] += std::conj(plain_product(B, K.value(n)));
+          dB[n] += std::conj(plain_product(C, K.value(n)));
+          cotangent.Delta(n) += std::conj(plain_product(plain_product(B, C), K.slope(n)));
         }
-        const Numbers B = numbers(ModalRows::in(in)), C = numbers(ModalRows::out(out));
-        const Numbers dC = (B * K).conjugate(), dB = (C * K).conjugate();
-        if (out == 0)
-          cotangent.C.array() += dC.transpose();
-        else
-          cotangent.Q_bar.col(out - 1).array() += dC;
-        if (in == 0)
-          cotangent.B_bar.array() += dB;
-        else
-          cotangent.P_bar.col(in - 1).array() += dB;
-        cotangent.Delta.array() += (B * C * slope).conjugate();
       }
   }
 
