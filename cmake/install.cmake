@@ -1,4 +1,4 @@
-# find_package(ssm [COMPONENTS fftw io]) and pkg-config; the target `uninstall` takes the last installation away.
+# find_package(ssm [COMPONENTS fftw io mpi]) and pkg-config; the target `uninstall` takes the last installation away.
 include(CMakePackageConfigHelpers)
 install(DIRECTORY include/ssm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

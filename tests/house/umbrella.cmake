@@ -4,7 +4,7 @@ cmake_policy(VERSION 3.25)
 set(opt_in ssm/fft/fftw.hpp ssm/io/any_layer.hpp ssm/io/dtype.hpp ssm/io/layer.hpp ssm/io/safetensors.hpp ssm/io/settings.hpp
            ssm/io/model.hpp ssm/io/whole_file.hpp ssm/control/analysis.hpp ssm/recurrence/block_adjoint_reference.hpp
            ssm/train/options.hpp ssm/train/trainer.hpp)
-file(GLOB imports RELATIVE ${INCLUDE} ${INCLUDE}/ssm/import/*.hpp)
+file(GLOB imports RELATIVE ${INCLUDE} ${INCLUDE}/ssm/import/*.hpp ${INCLUDE}/ssm/mpi/*.hpp)
 list(APPEND opt_in ${imports})
 set(internal "^ssm/(recurrence|simd)/|^ssm/(core/aligned|core/polynomial|core/settle|layer/convolution|layer/erased|layer/featurewise|layer/modal_engine|nn/network|plan/runner|system/small_solve)\\.hpp$")
 file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/ssm/*/*.hpp)

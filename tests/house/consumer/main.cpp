@@ -5,6 +5,11 @@ using Backend = ssm::fft::FftwBackend;
 #else
 using Backend = ssm::fft::EigenBackend;
 #endif
+#ifdef CONSUMER_HAS_MPI
+#include <ssm/mpi/time_split.hpp>
+using Split = ssm::mpi::TimeSplit<ssm::S4<float>>;
+static_assert(sizeof(Split) > 0);
+#endif
 
 int main() {
   ssm::Random random(1);

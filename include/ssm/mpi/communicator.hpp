@@ -1,0 +1,219 @@
+#pragma once
+
+#include "ssm/core/error.hpp"
+
+#include <mpi.h>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <iostream>
+#include <limits>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+/// A sequence or a training over the processes of an MPI run. Needs MPI (target ssm::mpi), so it is not in <ssm/ssm.hpp>.
+namespace ssm::mpi {
+
+/// MPI reports an error, or another rank does not answer.
+struct CommunicationError : Error {
+  using Error::Error;
+};
+
+namespace detail {
+
+/// @throws CommunicationError with MPI's own text unless the code says success
+inline void require_success(int code, const char* what) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING] = {};
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw CommunicationError(ssm::detail::message(what, ": ", std::string_view(text, static_cast<std::size_t>(length))));
+}
+
+}  // namespace detail
+
+/// The ranks that work together: a communicator of its own, so that its messages meet no others.
+///
+/// Every function of more than one rank has an end: what is not answered within `patience` throws, and does not wait for
+/// ever. One thread at a time (MPI_THREAD_FUNNELED is enough).
+class Communicator {
+ public:
+  /// Joins the ranks of `world`. All of them must call it.
+  /// @param world      whose ranks they are: MPI_COMM_WORLD, for one
+  /// @param patience   how long a rank waits for an answer     s, > 0
+  /// @throws           CommunicationError if MPI reports an error; DomainError if the patience is not positive
+  explicit Communicator(MPI_Comm world, double patience = 600) : patience_(patience) {
+    ssm::detail::require_positive("patience", patience);
+    detail::require_success(MPI_Comm_dup(world, &ranks_), "communicator");
+    detail::require_success(MPI_Comm_set_errhandler(ranks_, MPI_ERRORS_RETURN), "communicator");
+    int rank = 0, size = 1;
+    detail::require_success(MPI_Comm_rank(ranks_, &rank), "communicator");
+    detail::require_success(MPI_Comm_size(ranks_, &size), "communicator");
+    rank_ = rank;
+    size_ = size;
+  }
+  ~Communicator() {
+    int over = 0;
+    MPI_Finalized(&over);
+    // Freeing waits for the others, who may wait for this rank: not while an error is on its way.
+    if (over == 0 && std::uncaught_exceptions() == 0) MPI_Comm_free(&ranks_);
+  }
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+
+  /// This rank, from 0.
+  Index rank() const noexcept { return rank_; }
+  /// Number of ranks.
+  Index size() const noexcept { return size_; }
+  /// Messages that this rank has sent.
+  Index messages() const noexcept { return messages_; }
+  /// Bytes that this rank has sent.
+  Index bytes() const noexcept { return bytes_; }
+
+  /// Sends bytes to a rank and receives others from one, at the same time.
+  /// @param to     a rank, or none: -1
+  /// @param from   a rank, or none: -1
+  /// @throws       CommunicationError if MPI reports an error, if the message has another size, or if there is no answer
+  ///               in time
+  void exchange(std::span<const std::byte> sent, Index to, std::span<std::byte> received, Index from) {
+    Requests requests;
+    if (from >= 0) {
+      detail::require_success(MPI_Irecv(received.data(), count_of(received.size()), MPI_BYTE, static_cast<int>(from), 0,
+                                        ranks_, requests.next()),
+                              "receive");
+    }
+    if (to >= 0) {
+      detail::require_success(
+          MPI_Isend(sent.data(), count_of(sent.size()), MPI_BYTE, static_cast<int>(to), 0, ranks_, requests.next()),
+          "send");
+      ++messages_;
+      bytes_ += std::ssize(sent);
+    }
+    const auto start = std::chrono::steady_clock::now();
+    while (!requests.all_done()) {
+      const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+      if (waited.count() > patience_)
+        throw CommunicationError(ssm::detail::message("rank ", rank_, ": expected an answer of rank ",
+                                                      from >= 0 ? from : to, " within ", patience_, " s, got none"));
+      std::this_thread::yield();
+    }
+    if (from < 0) return;
+    int count = 0;
+    detail::require_success(MPI_Get_count(&requests.statuses[0], MPI_BYTE, &count), "receive");
+    if (static_cast<std::size_t>(count) != received.size())
+      throw CommunicationError(ssm::detail::message("rank ", rank_, ": expected ", received.size(), " bytes from rank ",
+                                                    from, ", got ", count));
+  }
+  /// Sends bytes to a rank.
+  /// @throws as exchange
+  void send(std::span<const std::byte> bytes, Index to) { exchange(bytes, to, {}, -1); }
+  /// Receives bytes from a rank.
+  /// @throws as exchange
+  void receive(std::span<std::byte> bytes, Index from) { exchange({}, -1, bytes, from); }
+
+  /// Adds up numbers of all ranks, in the order of the ranks whatever their number: every rank gets the same bits.
+  ///
+  ///     sum = ((values of rank 0 + values of rank 1) + values of rank 2) + ..
+  ///
+  /// @param values   this rank's; become the sums      of as many numbers on every rank
+  /// @throws         as exchange
+  /// @note           two messages a rank, of the numbers' size; the last rank has the sums after size() of them
+  template <class T>
+  void add_up(std::span<T> values) {
+    std::vector<T> before(values.size());
+    if (rank_ > 0) {
+      receive(std::as_writable_bytes(std::span(before)), rank_ - 1);
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = before[i] + values[i];
+    }
+    if (rank_ + 1 < size_) {
+      send(std::as_bytes(values), rank_ + 1);
+      receive(std::as_writable_bytes(values), rank_ + 1);
+    }
+    if (rank_ > 0) send(std::as_bytes(values), rank_ - 1);
+  }
+
+  /// Checks that all ranks have the same number, which stands for something that they must have in common.
+  /// @param what       what it stands for, for the message
+  /// @param checksum   of this rank
+  /// @throws           DomainError on every rank that names the first rank whose number differs from rank 0's
+  void require_agreement(std::string_view what, std::uint64_t checksum) {
+    std::vector<std::uint64_t> all(static_cast<std::size_t>(size_));
+    all[static_cast<std::size_t>(rank_)] = checksum;
+    add_up(std::span(all));
+    for (std::size_t r = 1; r < all.size(); ++r)
+      if (all[r] != all[0])
+        throw DomainError(
+            ssm::detail::message(what, ": expected the same on every rank, got others on rank ", r, " than on rank 0"));
+  }
+
+ private:
+  /// A receive and a send on their way. What is not done when an error ends it is taken back: its memory may go then.
+  struct Requests {
+    std::array<MPI_Request, 2> requests{MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+    std::array<MPI_Status, 2> statuses{};
+    int count = 0;
+
+    MPI_Request* next() noexcept { return &requests[static_cast<std::size_t>(count++)]; }
+    bool all_done() {
+      int done = 0;
+      const int code = MPI_Testall(count, requests.data(), &done, statuses.data());
+      if (code == MPI_ERR_IN_STATUS)
+        for (int i = 0; i < count; ++i)
+          detail::require_success(statuses[static_cast<std::size_t>(i)].MPI_ERROR, "exchange");
+      detail::require_success(code, "exchange");
+      return done != 0;
+    }
+    ~Requests() {
+      for (MPI_Request& request : requests)
+        if (request != MPI_REQUEST_NULL) {
+          MPI_Cancel(&request);
+          MPI_Request_free(&request);
+        }
+    }
+  };
+  static int count_of(std::size_t bytes) {
+    constexpr std::size_t most = std::numeric_limits<int>::max();
+    if (bytes > most)
+      throw DomainError(ssm::detail::message("bytes of a message: expected at most ", most, ", got ", bytes));
+    return static_cast<int>(bytes);
+  }
+
+  MPI_Comm ranks_ = MPI_COMM_NULL;
+  double patience_;
+  Index rank_ = 0, size_ = 1, messages_ = 0, bytes_ = 0;
+};
+
+/// Runs a program on all ranks: begins MPI, calls `body(world)`, ends MPI. An error of one rank ends all of them, with
+/// its message and the rank's number.
+///
+///     int main(int argc, char** argv) {
+///       return ssm::mpi::run(argc, argv, [](ssm::mpi::Communicator& world) { .. });
+///     }
+///
+/// @param patience   how long a rank waits for another's answer     s, > 0
+/// @return           0; an error does not return
+template <class Body>
+int run(int argc, char** argv, Body&& body, double patience = 600) {
+  int threads = 0;
+  if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &threads) != MPI_SUCCESS) return 1;
+  int rank = 0;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  try {
+    if (threads < MPI_THREAD_FUNNELED)
+      throw CommunicationError("expected an MPI for programs with threads (MPI_THREAD_FUNNELED), got one without");
+    Communicator world(MPI_COMM_WORLD, patience);
+    std::forward<Body>(body)(world);
+  } catch (const std::exception& error) {
+    std::cerr << ssm::detail::message("ssm: rank ", rank, ": ", error.what(), "\n") << std::flush;
+    MPI_Abort(MPI_COMM_WORLD, 1);
+  }
+  return MPI_Finalize() == MPI_SUCCESS ? 0 : 1;
+}
+
+}  // namespace ssm::mpi
