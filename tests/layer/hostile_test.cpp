@@ -3,6 +3,8 @@
 #include "layer/hostile.hpp"
 #include "layer/dense_oracle.hpp"
 
+#include <cfenv>
+
 using namespace ssm;
 namespace hostile = support::hostile;
 
@@ -130,4 +132,37 @@ TEST_CASE("numbers that overflow between what is stored and what is used are ref
   dense.A(0, 0, 0) = 1e308;
   dense.log_dt(0) = 5;
   CHECK_THROWS_AS(LSSL<double>(dense, ForwardEuler{}), DomainError);
+}
+
+namespace {
+
+/// After a signal, silence: the state decays to next to nothing, and must not stay among subnormal numbers, with which
+/// processors are ten to twenty times as slow.
+template <class Layer, class Measure>
+void falls_silent(Measure measure, Index H, double dt) {
+  using T = typename Layer::Scalar;
+  CAPTURE(H, dt);
+  Random random(3);
+  const Layer layer(initial<Layer>(measure, {.features = H, .states = 8, .dt_min = dt, .dt_max = dt}, random));
+  auto state = layer.initial_state();
+  laws::run(layer, laws::noise<T>(500, H), state);
+  const laws::Rows<T> silence = laws::Rows<T>::Zero(20000, H);
+  laws::run(layer, silence, state);
+  std::feclearexcept(FE_UNDERFLOW);
+  laws::run(layer, silence, state);
+  CHECK(std::fetestexcept(FE_UNDERFLOW) == 0);
+}
+
+}  // namespace
+
+TEMPLATE_TEST_CASE("silence does not end in subnormal numbers", "[layer][hostile]", float, double) {
+  using T = TestType;
+  for (const double dt : {1e-2, 1e-1})
+    for (const Index H : {1, 2, 3, 20}) {
+      falls_silent<S4D<T>>(diagonal::Linear{}, H, dt);
+      falls_silent<S5<T>>(hippo::LegS{}, H, dt);
+      falls_silent<S4<T>>(hippo::LegS{}, H, dt);
+      falls_silent<S4<T>>(hippo::LegT{}, H, dt);
+      if (H < 20) falls_silent<LSSL<T>>(hippo::LegS{}, H, dt);
+    }
 }

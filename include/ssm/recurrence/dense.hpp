@@ -137,7 +137,7 @@ class DenseRecurrence {
         for (Index k = 0; k < count; ++k) {
           u_tile(k) = static_cast<double>(u(from + k, h));
           x.col(k + 1).noalias() = system.A_bar * x.col(k);
-          x.col(k + 1) += B * u_tile(k);
+          for (Index n = 0; n < size; ++n) x(n, k + 1) = settle(x(n, k + 1) + B(n) * u_tile(k));
         }
       };
       for (Index n = 0; n < size; ++n) {
@@ -159,6 +159,7 @@ class DenseRecurrence {
           dy_tile(k) = static_cast<double>(dy(from + k, h));
           lambda.col(k) = carried + dy_tile(k) * system.C.row(0).transpose();
           carried.noalias() = system.A_bar.transpose() * lambda.col(k);
+          for (Index n = 0; n < size; ++n) carried(n) = settle(carried(n));
           const double direct = static_cast<double>(D_(h)) * dy_tile(k);
           du(from + k, h) += static_cast<T>(direct + simd::dot(B.data(), &lambda(0, k), size));
         }

@@ -149,7 +149,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       const Pack u = Pack::load(lanes.u + k * group);
       OfRanks<Rank, Pack> now;
       for (Index r = 0; r < R; ++r) {
-        now[std::size_t(r)] = s[std::size_t(r)].total();
+        now[std::size_t(r)] = settle(s[std::size_t(r)].total());
         now[std::size_t(r)].store(lanes.in(1 + r) + k * group);
         s[std::size_t(r)] = {};
       }
@@ -195,7 +195,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
       X* const to = lanes.du + k * group;
       (Pack::load(to) + du.total()).store(to);
       for (Index r = 0; r < R; ++r)
-        ds[std::size_t(r)].total().store(k > 0 ? lanes.out(1 + r) + (k - 1) * group : later(lanes, r));
+        settle(ds[std::size_t(r)].total()).store(k > 0 ? lanes.out(1 + r) + (k - 1) * group : later(lanes, r));
       if (k % settling == 0) settle_all(lambdas);
     }
   }

@@ -191,8 +191,8 @@ class MimoAdjoint {
       sums[3 * S + s] += im * v_re - re * v_im;
       l[s] = static_cast<T>(gain_re[s] * re + gain_im[s] * im);
       l[S + s] = static_cast<T>(gain_re[s] * im - gain_im[s] * re);
-      d[s] = keep[s] * re + (a[s] * re + b[s] * im);
-      d[S + s] = keep[s] * im + (a[s] * im - b[s] * re);
+      d[s] = settle(keep[s] * re + (a[s] * re + b[s] * im));
+      d[S + s] = settle(keep[s] * im + (a[s] * im - b[s] * re));
     }
   }
 

@@ -139,7 +139,7 @@ class ModalRecurrence {
           const Complex<X> x = state.x(h, n);
           sum += at(n, ModalRows::out(1 + r)) * x.real() - at(n, ModalRows::out(1 + r) + 1) * x.imag();
         }
-        s[static_cast<std::size_t>(r)] = sum;
+        s[static_cast<std::size_t>(r)] = detail::settle(sum);
       }
       for (Index n = 0; n < modes(); ++n) {
         const Complex<X> x = state.x(h, n);

@@ -220,7 +220,10 @@ struct ModalLanes {
           sum = add_real(sum, Pair::load(by + RunningRows::out * group), d);
           gather(by, d, sums[static_cast<std::size_t>(p)]);
         }
-      all_s = sums;
+      for (Index p = 0; p < Packs; ++p)
+        for (Index r = 0; r < R; ++r)
+          all_s[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)] =
+              settle(sums[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)]);
       for (Index p = 0; p < Packs; ++p) output[static_cast<std::size_t>(p)].store(y + k * group + p * size);
     }
     for (Index p = 0; p < Packs; ++p) {
@@ -252,7 +255,7 @@ struct ModalLanes {
     heard.store(heads);
     for (Index r = 0; r < R; ++r) {
       base[static_cast<std::size_t>(r)].store(heads + (1 + r) * group);
-      (base[static_cast<std::size_t>(r)] + sum[static_cast<std::size_t>(r)]).store(heads + (1 + R + r) * group);
+      settle(base[static_cast<std::size_t>(r)] + sum[static_cast<std::size_t>(r)]).store(heads + (1 + R + r) * group);
     }
   }
 

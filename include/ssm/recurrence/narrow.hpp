@@ -132,7 +132,8 @@ class NarrowBlock {
         }
       }
       y[k * group] += sum(output);
-      for (Index r = 0; r < rank_; ++r) s[r * group] = base[r * group] + sum(sums[static_cast<std::size_t>(r)]);
+      for (Index r = 0; r < rank_; ++r)
+        s[r * group] = detail::settle(base[r * group] + sum(sums[static_cast<std::size_t>(r)]));
     }
   }
 

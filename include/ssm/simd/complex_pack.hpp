@@ -5,6 +5,13 @@
 
 namespace ssm::simd {
 
+/// See ssm::detail::settle.
+template <Real X, class Arch>
+Pack<X, Arch> settle(const Pack<X, Arch>& a) noexcept {
+  const Pack<X, Arch> grid(ssm::detail::settling_grid<X>);
+  return (a + grid) - grid;
+}
+
 /// Complex numbers in lanes: a pack of real parts and one of imaginary parts. In memory a group of real parts lies
 /// before a group of imaginary ones, so that both packs are loaded as they lie.
 template <Real X, class Arch = native>
@@ -66,10 +73,7 @@ struct ComplexPack {
     return {Part::add_where(mask, a.re, b.re), Part::add_where(mask, a.im, b.im)};
   }
   /// See ssm::detail::settle.
-  friend ComplexPack settle(const ComplexPack& a) noexcept {
-    const Part grid(ssm::detail::settling_grid<X>);
-    return {(a.re + grid) - grid, (a.im + grid) - grid};
-  }
+  friend ComplexPack settle(const ComplexPack& a) noexcept { return {simd::settle(a.re), simd::settle(a.im)}; }
 };
 
 }  // namespace ssm::simd
