@@ -16,6 +16,7 @@
 #include "ssm/core/missing.hpp"
 #include "ssm/core/random.hpp"
 #include "ssm/core/sequence.hpp"
+#include "ssm/core/team.hpp"
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/discretize/dense.hpp"
 #include "ssm/discretize/exponential.hpp"

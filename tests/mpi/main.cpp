@@ -14,13 +14,11 @@ ssm::mpi::Communicator* all = nullptr;
 ssm::mpi::Communicator& support::world() { return *all; }
 
 int main(int count, char** arguments) {
-  int failed = 0;
-  const int ended = ssm::mpi::run(
+  return ssm::mpi::run(
       count, arguments,
       [&](ssm::mpi::Communicator& world) {
         all = &world;
-        failed = Catch::Session().run(count, arguments);
+        return Catch::Session().run(count, arguments);
       },
       60);
-  return failed != 0 ? failed : ended;
 }

@@ -117,7 +117,7 @@ void is_one_rank(const Layer& layer, Index length, double tolerance,
       layer.parameters_vjp(whole.cotangent, all);
       const auto arrays = parameters_of(gradient), wanted = parameters_of(all);
       for (std::size_t i = 0; i < arrays.size(); ++i) {
-        world.add_up(arrays[i].values);
+        add_up(world, arrays[i].values);
         double peak = 0, error = 0;
         for (std::size_t j = 0; j < arrays[i].values.size(); ++j) {
           peak = std::max(peak, std::abs(static_cast<double>(wanted[i].values[j])));
@@ -207,7 +207,7 @@ TEST_CASE("a rank that does not answer, and one that says something else, are na
   std::array<std::byte, 8> bytes{};
   if (world.rank() == 0)
     CHECK_THROWS_WITH(impatient.receive(bytes, 1), support::ContainsSubstring("expected an answer of rank 1"));
-  world.require_agreement("the end of a test", 1);
+  require_agreement(world, "the end of a test", 1);
   if (world.rank() == 1) world.send(std::span(bytes).first(4), 0);
   if (world.rank() == 0) CHECK_THROWS_WITH(world.receive(bytes, 1), support::ContainsSubstring("expected 8 bytes"));
 }
@@ -215,7 +215,7 @@ TEST_CASE("a rank that does not answer, and one that says something else, are na
 TEST_CASE("sums are added up in the order of the ranks", "[mpi]") {
   auto& world = support::world();
   std::vector<float> sums{0.1F * static_cast<float>(world.rank() + 1), 1e8F / static_cast<float>(world.rank() + 1)};
-  world.add_up(std::span(sums));
+  add_up(world, std::span(sums));
   float first = 0.1F, second = 1e8F;
   for (Index r = 1; r < world.size(); ++r) {
     first += 0.1F * static_cast<float>(r + 1);

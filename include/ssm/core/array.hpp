@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -102,6 +103,16 @@ template <ConsistsOfArrays Value>
 Value& operator+=(Value& sum, const Value& other) noexcept {
   std::apply([&](auto... member) { (add(sum.*member, other.*member), ...); }, Value::arrays());
   return sum;
+}
+
+/// The memory of all arrays, in order.
+template <ConsistsOfArrays Value>
+std::vector<std::span<std::byte>> parts(Value& value) {
+  return std::apply(
+      [&](auto... member) {
+        return std::vector<std::span<std::byte>>{std::as_writable_bytes((value.*member).values())...};
+      },
+      Value::arrays());
 }
 
 /// @throws ShapeError that names both shapes unless `array` has the shape (rows, columns, depth)

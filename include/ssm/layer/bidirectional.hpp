@@ -238,6 +238,17 @@ class TrainableBothWays : public BothWays<Kind, ForwardLayer, BackwardLayer> {
       backward += other.backward;
       return *this;
     }
+    /// The memory that is its value.
+    friend std::vector<std::span<std::byte>> parts(Cotangent& both) requires requires {
+      parts(both.forward);
+      parts(both.backward);
+    }
+    {
+      std::vector<std::span<std::byte>> all;
+      for (const auto part : parts(both.forward)) all.push_back(part);
+      for (const auto part : parts(both.backward)) all.push_back(part);
+      return all;
+    }
   };
   /// Scratch memory of a backward run, which a caller may keep from sequence to sequence.
   struct Workspace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "ssm/core/error.hpp"
+#include "ssm/core/team.hpp"
 
 #include <mpi.h>
 
@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -42,7 +43,7 @@ inline void require_success(int code, const char* what) {
 ///
 /// Every function of more than one rank has an end: what is not answered within `patience` throws, and does not wait for
 /// ever. One thread at a time (MPI_THREAD_FUNNELED is enough).
-class Communicator {
+class Communicator final : public Team {
  public:
   /// Joins the ranks of `world`. All of them must call it.
   /// @param world      whose ranks they are: MPI_COMM_WORLD, for one
@@ -58,19 +59,16 @@ class Communicator {
     rank_ = rank;
     size_ = size;
   }
-  ~Communicator() {
+  ~Communicator() override {
     int over = 0;
     MPI_Finalized(&over);
     // Freeing waits for the others, who may wait for this rank: not while an error is on its way.
     if (over == 0 && std::uncaught_exceptions() == 0) MPI_Comm_free(&ranks_);
   }
-  Communicator(const Communicator&) = delete;
-  Communicator& operator=(const Communicator&) = delete;
-
   /// This rank, from 0.
-  Index rank() const noexcept { return rank_; }
+  Index rank() const noexcept override { return rank_; }
   /// Number of ranks.
-  Index size() const noexcept { return size_; }
+  Index size() const noexcept override { return size_; }
   /// Messages that this rank has sent.
   Index messages() const noexcept { return messages_; }
   /// Bytes that this rank has sent.
@@ -112,45 +110,10 @@ class Communicator {
   }
   /// Sends bytes to a rank.
   /// @throws as exchange
-  void send(std::span<const std::byte> bytes, Index to) { exchange(bytes, to, {}, -1); }
+  void send(std::span<const std::byte> bytes, Index to) override { exchange(bytes, to, {}, -1); }
   /// Receives bytes from a rank.
   /// @throws as exchange
-  void receive(std::span<std::byte> bytes, Index from) { exchange({}, -1, bytes, from); }
-
-  /// Adds up numbers of all ranks, in the order of the ranks whatever their number: every rank gets the same bits.
-  ///
-  ///     sum = ((values of rank 0 + values of rank 1) + values of rank 2) + ..
-  ///
-  /// @param values   this rank's; become the sums      of as many numbers on every rank
-  /// @throws         as exchange
-  /// @note           two messages a rank, of the numbers' size; the last rank has the sums after size() of them
-  template <class T>
-  void add_up(std::span<T> values) {
-    std::vector<T> before(values.size());
-    if (rank_ > 0) {
-      receive(std::as_writable_bytes(std::span(before)), rank_ - 1);
-      for (std::size_t i = 0; i < values.size(); ++i) values[i] = before[i] + values[i];
-    }
-    if (rank_ + 1 < size_) {
-      send(std::as_bytes(values), rank_ + 1);
-      receive(std::as_writable_bytes(values), rank_ + 1);
-    }
-    if (rank_ > 0) send(std::as_bytes(values), rank_ - 1);
-  }
-
-  /// Checks that all ranks have the same number, which stands for something that they must have in common.
-  /// @param what       what it stands for, for the message
-  /// @param checksum   of this rank
-  /// @throws           DomainError on every rank that names the first rank whose number differs from rank 0's
-  void require_agreement(std::string_view what, std::uint64_t checksum) {
-    std::vector<std::uint64_t> all(static_cast<std::size_t>(size_));
-    all[static_cast<std::size_t>(rank_)] = checksum;
-    add_up(std::span(all));
-    for (std::size_t r = 1; r < all.size(); ++r)
-      if (all[r] != all[0])
-        throw DomainError(
-            ssm::detail::message(what, ": expected the same on every rank, got others on rank ", r, " than on rank 0"));
-  }
+  void receive(std::span<std::byte> bytes, Index from) override { exchange({}, -1, bytes, from); }
 
  private:
   /// A receive and a send on their way. What is not done when an error ends it is taken back: its memory may go then.
@@ -196,24 +159,28 @@ class Communicator {
 ///       return ssm::mpi::run(argc, argv, [](ssm::mpi::Communicator& world) { .. });
 ///     }
 ///
+/// @param body       returns nothing, or the program's code
 /// @param patience   how long a rank waits for another's answer     s, > 0
-/// @return           0; an error does not return
+/// @return           that code, 0 of nothing; an error does not return
 template <class Body>
 int run(int argc, char** argv, Body&& body, double patience = 600) {
   int threads = 0;
   if (MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &threads) != MPI_SUCCESS) return 1;
-  int rank = 0;
+  int rank = 0, code = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   try {
     if (threads < MPI_THREAD_FUNNELED)
       throw CommunicationError("expected an MPI for programs with threads (MPI_THREAD_FUNNELED), got one without");
     Communicator world(MPI_COMM_WORLD, patience);
-    std::forward<Body>(body)(world);
+    if constexpr (std::is_void_v<std::invoke_result_t<Body, Communicator&>>)
+      std::forward<Body>(body)(world);
+    else
+      code = std::forward<Body>(body)(world);
   } catch (const std::exception& error) {
     std::cerr << ssm::detail::message("ssm: rank ", rank, ": ", error.what(), "\n") << std::flush;
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
-  return MPI_Finalize() == MPI_SUCCESS ? 0 : 1;
+  return MPI_Finalize() == MPI_SUCCESS ? code : 1;
 }
 
 }  // namespace ssm::mpi

@@ -112,9 +112,10 @@ std::vector<double> free_bounds(const Layer& layer, const std::vector<double>& x
 ///     split.forward_vjp(u, before, dy, dstate, du, cotangent);
 ///
 /// | carry   | messages a rank | bytes of a message                       | work                                       |
-/// | Scanned | log2(ranks)     | 8 (state + J): S4D 24 H N, S5 24 P, S4   | forward, and the free response of a state  |
+/// | Scanned | log2(ranks)     | 8 (state + J): S4D 16 H N, S5 16 P, S4   | forward, and the free response of a state  |
 /// |         |                 | and LSSL 8 H (N^2 + N)                   | until it is below rounding; backwards      |
-/// |         |                 |                                          | twice; J: O(H N), S4 and LSSL O(H N^3 log) |
+/// |         |                 |                                          | twice; J once for a length: O(H N log L),  |
+/// |         |                 |                                          | S4 and LSSL O(H N^3 log L)                 |
 /// | InOrder | 1               | those of `save(state, ..)`               | forward; backwards once                    |
 template <SSMLayer Layer>
 class TimeSplit {
@@ -128,7 +129,7 @@ class TimeSplit {
   /// @param ranks   who hold the stretches; must outlive this
   /// @throws        DomainError on every rank if the layers differ
   TimeSplit(const Layer& layer, Communicator& ranks) : layer_(&layer), ranks_(&ranks) {
-    ranks.require_agreement("parameters of the layer", detail::checksum_of(layer));
+    require_agreement(ranks, "parameters of the layer", detail::checksum_of(layer));
   }
 
   /// Runs the sequence, each rank its stretch.
@@ -167,7 +168,7 @@ class TimeSplit {
   /// @}
 
   /// Computes the derivatives of the sequence, each rank those of its stretch. What is summed over time, `cotangent`, is
-  /// this rank's share: see Communicator::add_up.
+  /// this rank's share: see ssm::add_up.
   /// @param u           input of this rank's stretch            (L, H)
   /// @param before      the state before its first step, as `forward` returned it
   /// @param dy          cotangent of the output                 (L, H)
@@ -188,7 +189,7 @@ class TimeSplit {
     const bool last = ranks_->rank() + 1 == ranks_->size();
     State own = last ? dstate : layer_->initial_state();
     layer_->forward_vjp(u, before, dy, own, du, cotangent);
-    Step step{detail::jump_of(*layer_, u.length()), detail::numbers_of(*layer_, own)};
+    Step step{jump(u.length()), detail::numbers_of(*layer_, own)};
     const auto after = exclusive(step, true);
     dstate = own;
     if (!after) return;
@@ -241,11 +242,12 @@ class TimeSplit {
     detail::set_numbers(*layer_, x, state);
     return before;
   }
-  Jump jump(Index length, Intervals<T> intervals) const {
+  /// J of a stretch; that of even steps is kept for the next call.
+  Jump jump(Index length, Intervals<T> intervals = {}) {
     if constexpr (UnevenSSMLayer<Layer>)
-      return detail::jump_of(*layer_, length, intervals);
-    else
-      return detail::jump_of(*layer_, length);
+      if (!intervals.empty()) return detail::jump_of(*layer_, length, intervals);
+    if (!kept_ || kept_->first != length) kept_.emplace(length, detail::jump_of(*layer_, length));
+    return kept_->second;
   }
   /// The steps of all ranks before this one, one after the other; backwards: of all behind it, J transposed. None where
   /// there are no such ranks. In ceil(log2(ranks)) messages: after the one over distance d a rank knows the 2 d stretches
@@ -312,6 +314,7 @@ class TimeSplit {
 
   const Layer* layer_;
   Communicator* ranks_;
+  std::optional<std::pair<Index, Jump>> kept_;  // a length, and its J
 };
 
 }  // namespace ssm::mpi

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/core/executor.hpp"
+#include "ssm/core/team.hpp"
 #include "ssm/nn/dropout.hpp"
 #include "ssm/nn/stack.hpp"
 
@@ -15,6 +16,16 @@ struct Example {
   Reading<T> other_reading = {};             ///< how that is read
 };
 
+namespace detail {
+
+/// The memory of a value that says it.
+template <class Value>
+auto memory_of(Value& value) -> decltype(parts(value)) {
+  return parts(value);
+}
+
+}  // namespace detail
+
 /// An error in one sequence of a batch. The message is that of what was thrown.
 struct ExampleError : Error {
   /// @param which     number of the example in its batch, from 0
@@ -26,7 +37,7 @@ struct ExampleError : Error {
 /// Gradients of a deep stack over a batch of sequences of any lengths, by the caller's threads.
 ///
 /// A batch is cut into a fixed number of parts; each adds up its own sequences in order, and the parts are added up in
-/// order: the same bits for every number of threads. Kept from batch to batch: buffers grow to what the longest asked
+/// order: the same bits for every number of threads, and of members of a team, who have some of the parts each. Kept from batch to batch: buffers grow to what the longest asked
 /// for, 3 + 7 layers rows of H numbers for every step of the batch (of the default block).
 template <TrainableLayer Layer>
 class Backpropagation {
@@ -40,13 +51,27 @@ class Backpropagation {
   static constexpr Index parts = 8;
 
   /// @param executor   the caller's threads; must outlive it
-  explicit Backpropagation(Executor& executor) : executor_(executor) {}
+  /// @param team       processes that share every batch, or nullptr: this one alone; must outlive it
+  /// @throws           DomainError if the team has more members than a batch has parts
+  explicit Backpropagation(Executor& executor, Team* team = nullptr) : executor_(executor), team_(team) {
+    if (team == nullptr) return;
+    if (team->size() > parts)
+      throw DomainError(ssm::detail::message("members of a team: expected at most ", parts,
+                                             ", the parts of a batch, got ", team->size()));
+    first_part_ = team->rank() * parts / team->size();
+    end_part_ = (team->rank() + 1) * parts / team->size();
+  }
+  /// Whether example i of a batch of so many is of this process's parts.
+  bool has(Index i, Index examples) const noexcept {
+    return i >= first_part_ * examples / parts && i < end_part_ * examples / parts;
+  }
 
   /// Forwards and backwards; batch norm's running statistics are updated on the way.
   /// @param model      its layers must be fresh
   /// @param examples   sequences, one at least
   /// @param random     what dropout is drawn from
-  /// @param loss       loss(i, answer, danswer) of example i: returns it, and adds its cotangent; from any thread
+  /// @param loss       loss(i, answer, danswer) of example i: returns it, and adds its cotangent; from any thread. Of a
+  ///                   team's members each calls it of the examples that it has
   /// @param gradient   += cotangents of the weights
   /// @return           the sum of the losses, in order
   /// @throws           ExampleError that says which example has an error and what it is: a shape, an interval, what
@@ -75,6 +100,7 @@ class Backpropagation {
       encode_vjp<T>(model.shape(), model.weights().encoder, sample.u, sample.dx(), part.gradient.encoder);
     });
     add_up(gradient);
+    if (team_ != nullptr) ssm::add_up(*team_, std::span(losses));
     double sum = 0;
     for (const double each : losses) sum += each;
     return sum;
@@ -82,6 +108,11 @@ class Backpropagation {
 
  private:
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+  /// The memory of a value; `parts` is also a number here.
+  template <class Value>
+  static auto parts_of(Value& value) -> decltype(detail::memory_of(value)) {
+    return detail::memory_of(value);
+  }
 
   /// One sequence, with the values of every block that the backward run needs.
   struct Sample {
@@ -101,21 +132,26 @@ class Backpropagation {
       const std::size_t L = at(u.length()), H = at(shape.features), blocks = of.sizes.size();
       for (auto* all : {&inners, &ys, &wides}) all->resize(blocks);
       xs.resize(blocks + (shape.norm == NormKind::none ? 1 : 2));
-      masks.resize(shape.dropout > 0 ? 2 * blocks : 0);
       checkpoints.resize(blocks);
       for (auto& each : xs) each.resize(L * H);
       for (std::size_t i = 0; i < blocks; ++i) {
         inners[i].resize(of.weights.blocks[i].shape.norm == NormKind::none ? 0 : L * H);
         ys[i].resize(L * at(of.sizes[i].outputs));
         wides[i].resize(L * at(of.sizes[i].wide));
-        if (masks.empty()) continue;
-        const std::size_t steps_drawn = shape.dropout_shared ? 1 : L;
-        masks[2 * i].resize(steps_drawn * at(of.sizes[i].active));
-        masks[2 * i + 1].resize(steps_drawn * H);
       }
-      for (auto& mask : masks) draw_dropout<T>(shape.dropout, random, mask);
+      draw(L, of, random);
       d.assign(L * H, T(0));
       di.resize(L * H);
+    }
+    /// Draws what is dropped, of L steps.
+    void draw(std::size_t L, const Network& of, Random& random) {
+      const StackShape& shape = of.weights.shape;
+      const std::size_t blocks = of.sizes.size(), steps_drawn = shape.dropout_shared ? 1 : L;
+      masks.resize(shape.dropout > 0 ? 2 * blocks : 0);
+      for (std::size_t i = 0; i < masks.size(); ++i) {
+        masks[i].resize(steps_drawn * at(i % 2 == 0 ? of.sizes[i / 2].active : shape.features));
+        draw_dropout<T>(shape.dropout, random, masks[i]);
+      }
     }
     Sequence<T> rows(std::vector<T>& from, Index features) const { return {from.data(), u.length(), features}; }
     Index H() const { return network->weights.shape.features; }
@@ -155,19 +191,28 @@ class Backpropagation {
       part.layers.clear();
       for (const Layer& layer : model.layers()) part.layers.push_back(layer.cotangent());
     }
+    Sample elsewhere;  // another member's: only what is drawn for it goes on
     for (std::size_t i = 0; i < examples.size(); ++i) {
       const Example<T>& each = examples[i];
-      samples_[i * at(in_example_)].begin(each.u, each.reading, *network_, random);
-      if (in_example_ == 2) samples_[2 * i + 1].begin(each.other, each.other_reading, *network_, random);
+      const bool here = has(static_cast<Index>(i), examples_);
+      const auto begin_one = [&](std::size_t which, ConstSequence<T> u, const Reading<T>& reading) {
+        if (here)
+          samples_[which].begin(u, reading, *network_, random);
+        else
+          elsewhere.draw(at(u.length()), *network_, random);
+      };
+      begin_one(i * at(in_example_), each.u, each.reading);
+      if (in_example_ == 2) begin_one(2 * i + 1, each.other, each.other_reading);
     }
   }
   std::size_t blocks() const { return network_->sizes.size(); }
   const BlockParameters<Layer>& block(std::size_t i) const { return weights_->blocks[i]; }
 
-  /// work(i, part) for the examples of a batch.
+  /// work(i, part) for the examples of a batch that this process has.
   template <class Work>
   void for_each_example(Work work) {
-    executor_.run(parts, [&](Index part, Index) {
+    executor_.run(end_part_ - first_part_, [&](Index task, Index) {
+      const Index part = first_part_ + task;
       for (Index i = part * examples_ / parts; i < (part + 1) * examples_ / parts; ++i) try {
           work(i, parts_[at(part)]);
         } catch (const std::exception& error) {
@@ -247,18 +292,59 @@ class Backpropagation {
         [](Sample& s) { return s.dinner(); });
     for_each([](Sample& sample, Part&) { sample.swap_cotangents(); });
   }
+  /// f(part) for the parts that this process has, in order.
+  template <class F>
+  void for_own_parts(F f) {
+    for (Index p = first_part_; p < end_part_; ++p) f(parts_[at(p)]);
+  }
   void add_up(Weights& gradient) {
+    auto total = parameters_of(gradient);
+    std::vector<std::span<std::byte>> memory;
+    if (team_ != nullptr)
+      for (auto& each : total) memory.push_back(std::as_writable_bytes(each.values));
+    ssm::detail::in_order(team_, memory, [&] {
+      for_own_parts([&](Part& part) {
+        const auto each = parameters_of(part.gradient);
+        for (std::size_t i = 0; i < total.size(); ++i)
+          for (std::size_t j = 0; j < total[i].values.size(); ++j) total[i].values[j] += each[i].values[j];
+      });
+    });
+    // The layers', which are turned into those of what is stored once.
     for (std::size_t i = 0; i < blocks(); ++i)
       if (const std::size_t which = network_->which[i]; which != Network::no_layer) {
-        for (Index p = 1; p < parts; ++p) parts_[0].layers[which] += parts_[at(p)].layers[which];
-        network_->layers[which].parameters_vjp(parts_[0].layers[which], parts_[0].gradient.blocks[i].ssm);
+        const Layer& layer = network_->layers[which];
+        auto& sum = add_up_layer(which);
+        auto& stored = parts_[0].gradient.blocks[i].ssm;
+        layer.parameters_vjp(sum, stored);
+        const auto all = parameters_of(gradient.blocks[i].ssm), each = parameters_of(stored);
+        for (std::size_t k = 0; k < all.size(); ++k)
+          for (std::size_t j = 0; j < all[k].values.size(); ++j) all[k].values[j] += each[k].values[j];
       }
-    auto total = parameters_of(gradient);
-    for (Part& part : parts_) {
-      const auto each = parameters_of(part.gradient);
-      for (std::size_t i = 0; i < total.size(); ++i)
-        for (std::size_t j = 0; j < total[i].values.size(); ++j) total[i].values[j] += each[i].values[j];
+  }
+  /// The sum of a layer's cotangents over all parts.
+  typename Layer::Cotangent& add_up_layer(std::size_t which) {
+    auto& sum = parts_[at(first_part_)].layers[which];
+    const auto add_others = [&](Index first) {
+      for (Index p = first; p < end_part_; ++p) sum += parts_[at(p)].layers[which];
+    };
+    if (team_ == nullptr || team_->size() == 1) {
+      add_others(1);
+      return sum;
     }
+    std::vector<std::span<std::byte>> memory;
+    std::optional<typename Layer::Cotangent> own;
+    if (first_part_ > 0) own = sum;  // its place becomes that of the sum of the parts before
+    if constexpr (requires { parts_of(sum); })
+      for (const auto part : parts_of(sum)) memory.push_back(part);
+    if (memory.empty())
+      throw DomainError(
+          "a team: expected layers whose cotangents say what their memory is, by a function parts(cotangent), got one "
+          "that does not");
+    ssm::detail::in_order(team_, memory, [&] {
+      if (own) sum += *own;
+      add_others(first_part_ + 1);
+    });
+    return sum;
   }
 
   /// Returns the sums over the batch, where the norm is of a batch.
@@ -297,7 +383,9 @@ class Backpropagation {
     std::vector<BatchSums> each(at(parts), BatchSums(features));
     for_each([&](Sample& sample, Part& part) { add(sample, each[at(&part - parts_.data())]); });
     BatchSums total(features);
-    for (const auto& one : each) total += one;
+    ssm::detail::in_order(team_, team_ == nullptr ? std::vector<std::span<std::byte>>{} : parts_of(total), [&] {
+      for (Index p = first_part_; p < end_part_; ++p) total += each[at(p)];
+    });
     return total;
   }
 
@@ -403,6 +491,8 @@ class Backpropagation {
   }
 
   Executor& executor_;
+  Team* team_;
+  Index first_part_ = 0, end_part_ = parts;  // that this process has
   Weights* weights_ = nullptr;
   const Network* network_ = nullptr;
   Index examples_ = 0, in_example_ = 1;

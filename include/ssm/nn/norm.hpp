@@ -258,6 +258,11 @@ struct BatchSums {
     }
     return *this;
   }
+  /// The memory that is their value.
+  friend std::vector<std::span<std::byte>> parts(BatchSums& sums) {
+    return {std::as_writable_bytes(std::span(&sums.steps, 1)), std::as_writable_bytes(sums.first.values()),
+            std::as_writable_bytes(sums.second.values())};
+  }
   /// Adds one more sequence.
   template <Real T>
   void add(ConstSequence<T> x) {

@@ -42,15 +42,26 @@ class Trainer {
   /// @param model      is trained in place; must outlive it
   /// @param options    how
   /// @param executor   the caller's threads; must outlive it
-  /// @throws           DomainError if an option is out of its range
-  Trainer(nn::Stack<Layer>& model, const Options& options, Executor& executor)
+  /// @param team       processes that train it together, each with the same model, options and examples, or nullptr:
+  ///                   this one alone; must outlive it. Every batch is shared among them, the first writes checkpoints,
+  ///                   and the model is what one process would make of it, to the bit
+  /// @throws           DomainError if an option is out of its range, a team has more members than a batch has parts
+  ///                   (Backpropagation::parts), or its members have other models or options
+  Trainer(nn::Stack<Layer>& model, const Options& options, Executor& executor, Team* team = nullptr)
       : model_(model),
         options_((options.check(), options)),
         executor_(executor),
+        team_(team),
         optimizer_(model.parameters(), options.optimizer()),
         average_(model.parameters(), options.ema_decay),
-        backpropagate_(executor) {
+        backpropagate_(executor, team) {
     if (options_.validation > 0) best_ = kept(model_.parameters());
+    if (team_ != nullptr) {
+      require_agreement(*team_, "weights of the model", checksum(kept(model_.parameters())));
+      std::string recipe;
+      for (const auto& [name, value] : options_.recipe()) recipe += name + '=' + value + '\n';
+      require_agreement(*team_, "options of the training", checksum(recipe));
+    }
   }
 
   /// Steps taken.
@@ -133,7 +144,7 @@ class Trainer {
       }
       const bool epoch_done = step + 1 == per_epoch;
       if (epoch_done) end_epoch(epoch, sample, loss, listener);
-      const bool stopping = steps() < total && listener.should_stop && listener.should_stop();
+      const bool stopping = agreed(steps() < total && listener.should_stop && listener.should_stop());
       if (epoch_done || stopping) save();
       if (stopping) return false;
     }
@@ -142,22 +153,11 @@ class Trainer {
     return true;
   }
 
-  /// Writes the checkpoint, whole or not at all.
+  /// Writes the checkpoint, whole or not at all; of a team the first member does.
   void save() {
     if (options_.checkpoint.empty()) return;
-    io::File file;
-    io::detail::describe<Layer>(file, model_.weights());
-    file.metadata["format"] = "ssm checkpoint";
-    for (const auto& [name, value] : options_.recipe()) file.metadata["training/" + name] = value;
-    file.metadata["examples"] = std::to_string(examples_);
-    file.metadata["examples/fingerprint"] = fingerprint_;
-    io::put(file, model_.parameters());
-    io::put(file, optimizer_.state());
-    if (options_.ema_decay > 0) io::put(file, average_.state());
-    if (!best_.empty()) io::put(file, best_arrays());
-    auto numbers = progress();
-    io::put<double>(file, {{"progress", {static_cast<Index>(numbers.size())}, numbers, Role::statistic}});
-    io::write(options_.checkpoint, file);
+    if (team_ == nullptr || team_->rank() == 0) write();
+    if (team_ != nullptr) wait_for_all(*team_);
   }
   /// Goes on where the checkpoint was written, if there is one.
   /// @return   whether there was
@@ -213,6 +213,34 @@ class Trainer {
   }
 
  private:
+  void write() {
+    io::File file;
+    io::detail::describe<Layer>(file, model_.weights());
+    file.metadata["format"] = "ssm checkpoint";
+    for (const auto& [name, value] : options_.recipe()) file.metadata["training/" + name] = value;
+    file.metadata["examples"] = std::to_string(examples_);
+    file.metadata["examples/fingerprint"] = fingerprint_;
+    io::put(file, model_.parameters());
+    io::put(file, optimizer_.state());
+    if (options_.ema_decay > 0) io::put(file, average_.state());
+    if (!best_.empty()) io::put(file, best_arrays());
+    auto numbers = progress();
+    io::put<double>(file, {{"progress", {static_cast<Index>(numbers.size())}, numbers, Role::statistic}});
+    io::write(options_.checkpoint, file);
+  }
+  /// What the first member says.
+  bool agreed(bool said) {
+    if (team_ == nullptr) return said;
+    double first = team_->rank() == 0 && said ? 1 : 0;
+    ssm::add_up(*team_, std::span(&first, 1));
+    return first != 0;
+  }
+  /// FNV-1a
+  static std::uint64_t checksum(const auto& numbers, std::uint64_t sum = 0xCBF29CE484222325U) {
+    for (const std::byte each : std::as_bytes(std::span(numbers)))
+      sum = (sum ^ static_cast<std::uint64_t>(each)) * 0x100000001B3U;
+    return sum;
+  }
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
   /// A seed of its own for every purpose and number: splitmix64's mixing.
   static std::uint64_t mixed(std::uint64_t seed, std::uint64_t purpose, Index number) {
@@ -293,10 +321,7 @@ class Trainer {
   /// A checksum of up to 256 examples, evenly spread, as one draw makes them.
   std::string fingerprint(Index examples, const MakeSample& sample) const {
     std::uint64_t sum = 0xCBF29CE484222325U;
-    const auto add = [&](const auto& numbers) {
-      for (const std::byte each : std::as_bytes(std::span(numbers)))
-        sum = (sum ^ static_cast<std::uint64_t>(each)) * 0x100000001B3U;
-    };
+    const auto add = [&](const auto& numbers) { sum = checksum(numbers, sum); };
     const Index some = std::min<Index>(examples, 256);
     for (Index j = 0; j < some; ++j) {
       const Index i = j * examples / some;
@@ -347,6 +372,10 @@ class Trainer {
             gradient);
       } catch (const nn::ExampleError& error) {
         throw stopped(some[at(error.example)], error.what());
+      }
+      if (team_ != nullptr) {  // each has those of its own examples
+        ssm::add_up(*team_, std::span(losses));
+        ssm::add_up(*team_, std::span(right));
       }
       for (std::size_t i = 0; i < some.size(); ++i)
         if (!std::isfinite(losses[i]))
@@ -469,6 +498,7 @@ class Trainer {
   nn::Stack<Layer>& model_;
   Options options_;
   Executor& executor_;
+  Team* team_;
   optim::AdamW<T> optimizer_;
   optim::Average<T> average_;
   nn::Backpropagation<Layer> backpropagate_;

@@ -1,0 +1,92 @@
+#pragma once
+
+#include "ssm/core/error.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace ssm {
+
+/// Processes that the caller lends to a training, as an Executor lends threads: each works at its part of a batch, and
+/// all get the same bits. The library's own are the ranks of an MPI run (mpi/communicator.hpp); derive from it to lend
+/// others.
+///
+/// All members make the same calls in the same order.
+class Team {
+ public:
+  Team() = default;
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+  virtual ~Team() = default;
+
+  /// This member, from 0.
+  virtual Index rank() const noexcept = 0;
+  /// Number of members.
+  virtual Index size() const noexcept = 0;
+  /// Sends bytes to a member.
+  virtual void send(std::span<const std::byte> bytes, Index to) = 0;
+  /// Receives as many bytes from a member.
+  virtual void receive(std::span<std::byte> bytes, Index from) = 0;
+};
+
+namespace detail {
+
+/// Lets a value go through all members in order, each changing it, and gives every member what it is at the end.
+/// @param team     the members, or nullptr: this process alone
+/// @param memory   of the value      of the same sizes on every member
+/// @param change   makes of the value what it is after this member
+/// @param finish   makes of it what all get, on the last member
+template <class Change, class Finish>
+void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change, Finish finish) {
+  const Index rank = team == nullptr ? 0 : team->rank(), size = team == nullptr ? 1 : team->size();
+  if (rank > 0)
+    for (const auto part : memory) team->receive(part, rank - 1);
+  change();
+  if (rank + 1 == size) finish();
+  if (rank + 1 < size)
+    for (const auto part : memory) team->send(part, rank + 1);
+  if (rank + 1 < size)
+    for (const auto part : memory) team->receive(part, rank + 1);
+  if (rank > 0)
+    for (const auto part : memory) team->send(part, rank - 1);
+}
+template <class Change>
+void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change) {
+  in_order(team, memory, change, [] {});
+}
+
+}  // namespace detail
+
+/// Adds up numbers of all members, in the order of their ranks: every one gets the same bits.
+///
+///     sum = ((values of rank 0 + values of rank 1) + values of rank 2) + ..
+///
+/// @param values   this member's; become the sums      of as many numbers on every member
+/// @note           two messages a member, of the numbers' size; the last one has the sums after size() of them
+template <class T>
+void add_up(Team& team, std::span<T> values) {
+  const std::vector<T> own(values.begin(), values.end());
+  detail::in_order(&team, {std::as_writable_bytes(values)}, [&] {
+    if (team.rank() == 0) return;
+    for (std::size_t i = 0; i < own.size(); ++i) values[i] += own[i];
+  });
+}
+/// Returns when all members have called it.
+inline void wait_for_all(Team& team) { add_up(team, std::span<double>{}); }
+/// Checks that all members have the same number, which stands for something that they must have in common.
+/// @param what       what it stands for, for the message
+/// @param checksum   of this member
+/// @throws           DomainError on every member that names the first one whose number differs from that of rank 0
+inline void require_agreement(Team& team, std::string_view what, std::uint64_t checksum) {
+  std::vector<std::uint64_t> all(static_cast<std::size_t>(team.size()));
+  all[static_cast<std::size_t>(team.rank())] = checksum;
+  add_up(team, std::span(all));
+  for (std::size_t r = 1; r < all.size(); ++r)
+    if (all[r] != all[0])
+      throw DomainError(
+          detail::message(what, ": expected the same on every rank, got others on rank ", r, " than on rank 0"));
+}
+
+}  // namespace ssm
