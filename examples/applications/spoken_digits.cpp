@@ -11,9 +11,11 @@
 //                                                -
 //     spoken_digits --evaluate FOLDER            accuracy and confusions; --decimate 2 reads it at 4 kHz
 //     spoken_digits --train FOLDER               the Free Spoken Digit Dataset: {digit}_{speaker}_{index}.wav
+//     mpirun -n 4 spoken_digits --train FOLDER --ranks --threads 1      the same model, by the processes of an MPI run
 #include "support/confusion.hpp"
 #include "support/hearing.hpp"
 #include "support/low_pass.hpp"
+#include "support/ranks.hpp"
 #include "support/s4d_model.hpp"
 #include "support/wav.hpp"
 
@@ -93,7 +95,8 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
   ThreadPool threads(choices.threads);
   Random random(choices.options.seed);
   Model model = from.empty() ? Model(diagonal::Linear{}, shape, random) : example::load_model<Model>(from, task);
-  std::cout << "Training on " << learnt.size() << " recordings, testing on " << held_out.size() << ".\n";
+  if (choices.speaks())
+    std::cout << "Training on " << learnt.size() << " recordings, testing on " << held_out.size() << ".\n";
   const auto sample = [&](Index i, Random& draw) -> train::Sample<float> {
     std::vector<float> u = learnt[static_cast<std::size_t>(i)].samples;
     if (draw.uniform() < 0.4) u = held(u);        // as a poor line would bring it
@@ -122,7 +125,8 @@ void learn(const std::filesystem::path& folder, const std::filesystem::path& out
       return example::largest<float>(example::logits(trained, each.samples)) == each.digit;
     });
   };
-  if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.size()), sample, loss, test))
+  if (!example::train<Layer>(model, choices, out, threads, static_cast<Index>(learnt.size()), sample, loss, test) ||
+      !choices.speaks())
     return;
   const auto path = model_path.empty() ? out / "spoken_digits.safetensors" : std::filesystem::path(model_path);
   io::save(path, model, {{"task", task}, {"labels", "0 1 2 3 4 5 6 7 8 9"}, {"sample_rate", "8000"}});
@@ -271,8 +275,15 @@ int main(int count, char** arguments) {
           ->needs(train_option);
   for (auto* const size : example::add_shape(app, shape)) from_option->excludes(size->needs(train_option));
   example::add_training(app, choices);
+  bool ranks = false;
+  app.add_flag("--ranks", ranks, "with --train: by all processes of mpirun, to the same model")->needs(train_option);
   return example::run(app, count, arguments, [&] {
-    if (*train_option)
+    if (ranks)
+      example::over_ranks(count, arguments, [&](Team& team) {
+        choices.team = &team;
+        learn(data, out, *model_option ? model : "", from, shape, choices);
+      });
+    else if (*train_option)
       learn(data, out, *model_option ? model : "", from, shape, choices);
     else if (*evaluate_option)
       evaluate(folder, out, model, step, choices.threads);

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -34,8 +35,9 @@ inline void make_folder(const std::filesystem::path& folder) {
   if (error || !std::filesystem::is_directory(folder))
     throw std::runtime_error(folder.string() + ": expected a folder that can be made and written, got: " +
                              (error ? error.message() : "something else of that name"));
-  write_file(folder / ".writable", "");
-  std::filesystem::remove(folder / ".writable");
+  const auto trial = folder / (".writable" + std::to_string(std::random_device{}()));  // others may try it as well
+  write_file(trial, "");
+  std::filesystem::remove(trial);
 }
 
 /// Returns a number with nine significant digits.

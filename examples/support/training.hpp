@@ -24,6 +24,10 @@ inline std::atomic<bool>& interrupted() {
 struct TrainingChoices {
   ssm::train::Options options;
   ssm::Index threads = static_cast<ssm::Index>(std::max(1U, std::thread::hardware_concurrency()));
+  ssm::Team* team = nullptr;  ///< processes that train together, of which the first speaks and writes
+
+  /// Whether this process speaks and writes.
+  bool speaks() const { return team == nullptr || team->rank() == 0; }
 };
 
 inline void add_training(CLI::App& app, TrainingChoices& choices) {
@@ -164,33 +168,39 @@ std::optional<std::vector<ssm::train::Epoch>> train(ssm::nn::Stack<Layer>& model
                                                     const TestMeasure& measure = {}) {
   make_folder(folder);
   choices.options.checkpoint = folder / "checkpoint.safetensors";
-  ssm::train::Trainer<Layer> trainer(model, choices.options, threads);
-  if (trainer.resume())
+  ssm::train::Trainer<Layer> trainer(model, choices.options, threads, choices.team);
+  if (trainer.resume() && choices.speaks())
     std::cout << "Going on from " << choices.options.checkpoint.string() << ", after step " << trainer.steps() << ".\n";
   std::signal(SIGINT, [](int) { interrupted() = true; });
   bool done = false;
   {
     TrainingBar bar;
     done = trainer.run(examples, sample, loss,
-                       {.on_step = [&](const auto& at) { bar(at); },
+                       {.on_step =
+                            [&](const auto& at) {
+                              if (choices.speaks()) bar(at);
+                            },
                         .evaluate =
                             [&](const auto& trained) {
                               if (!test) return std::numeric_limits<double>::quiet_NaN();
                               const double measured = test(trained);
-                              std::fprintf(stderr, " test %s %.4g\n", measure.name.c_str(), measure.scale * measured);
+                              if (choices.speaks())
+                                std::fprintf(stderr, " test %s %.4g\n", measure.name.c_str(), measure.scale * measured);
                               return measured;
                             },
                         .should_stop = [] { return interrupted().load(); }});
   }
   std::signal(SIGINT, SIG_DFL);
-  draw_curve(folder, trainer.curve(), measure);
+  if (choices.speaks()) draw_curve(folder, trainer.curve(), measure);
   if (done && trainer.best_epoch() > 0) {
     trainer.use_best();
-    std::cout << (trainer.ended_early() ? "Ended early. " : "") << "The model is that of epoch " << trainer.best_epoch()
-              << ", the best on what was kept aside.\n";
+    if (choices.speaks())
+      std::cout << (trainer.ended_early() ? "Ended early. " : "") << "The model is that of epoch "
+                << trainer.best_epoch() << ", the best on what was kept aside.\n";
   }
   if (done) return trainer.curve();
-  std::cout << "Stopped after step " << trainer.steps() << ", saved. The same command goes on from there.\n";
+  if (choices.speaks())
+    std::cout << "Stopped after step " << trainer.steps() << ", saved. The same command goes on from there.\n";
   return {};
 }
 
