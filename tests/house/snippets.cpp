@@ -5,9 +5,12 @@
 #include <ssm/import/s5.hpp>
 #include <ssm/io/model.hpp>
 // clang-format off
-#include <ssm/ssm.hpp>   // everything but FFTW's transforms, files and training
+#include <ssm/ssm.hpp>   // everything but FFTW's transforms, files, training and MPI
 // clang-format on
 #include <ssm/train/trainer.hpp>
+#if __has_include(<mpi.h>)
+#include <ssm/mpi/time_split.hpp>
+#endif
 
 #include <iostream>
 
@@ -148,3 +151,22 @@ nn::StackParameters<AnyLayer<float>> several(s4, random, make);                 
 nn::Stack<AnyLayer<float>> of_several(several);
   // clang-format on
 }
+
+#if __has_include(<mpi.h>)
+int begin_ranks(int argc, char** argv, void (*work)(ssm::mpi::Communicator&)) {
+  // clang-format off
+return ssm::mpi::run(argc, argv, work);                                  // work(world) on every rank of mpirun; an error of one ends all
+      // clang-format on
+}
+void over_ranks(ssm::mpi::Communicator& world, const ssm::S4D<float>& layer, ssm::ConstSequence<float> u,
+                ssm::Sequence<float> y, ssm::S4D<float>::State& state, ssm::ConstSequence<float> dy,
+                ssm::S4D<float>::State& dstate, ssm::Sequence<float> du, ssm::S4D<float>::Cotangent& cotangent,
+                ssm::nn::Stack<ssm::S4D<float>>& model, ssm::Executor& threads) {
+  // clang-format off
+ssm::mpi::TimeSplit split(layer, world);                                 // S4D, S5, S4, LSSL; the same on every rank: checked
+const auto before = split.forward(u, y, state);                          // u, y of this rank; log2(ranks) messages, whatever the length
+split.forward_vjp(u, before, dy, dstate, du, cotangent);                 // ssm::mpi::InOrder{} as last argument: one rank's bits
+ssm::train::Trainer<ssm::S4D<float>> trainer(model, {}, threads, &world);  // the model that one process would train, to the bit
+      // clang-format on
+}
+#endif
