@@ -37,24 +37,18 @@ namespace detail {
 /// @param team     the members, or nullptr: this process alone
 /// @param memory   of the value      of the same sizes on every member
 /// @param change   makes of the value what it is after this member
-/// @param finish   makes of it what all get, on the last member
-template <class Change, class Finish>
-void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change, Finish finish) {
+template <class Change>
+void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change) {
   const Index rank = team == nullptr ? 0 : team->rank(), size = team == nullptr ? 1 : team->size();
   if (rank > 0)
     for (const auto part : memory) team->receive(part, rank - 1);
   change();
-  if (rank + 1 == size) finish();
   if (rank + 1 < size)
     for (const auto part : memory) team->send(part, rank + 1);
   if (rank + 1 < size)
     for (const auto part : memory) team->receive(part, rank + 1);
   if (rank > 0)
     for (const auto part : memory) team->send(part, rank - 1);
-}
-template <class Change>
-void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change) {
-  in_order(team, memory, change, [] {});
 }
 
 }  // namespace detail

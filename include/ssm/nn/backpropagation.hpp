@@ -37,8 +37,9 @@ struct ExampleError : Error {
 /// Gradients of a deep stack over a batch of sequences of any lengths, by the caller's threads.
 ///
 /// A batch is cut into a fixed number of parts; each adds up its own sequences in order, and the parts are added up in
-/// order: the same bits for every number of threads, and of members of a team, who have some of the parts each. Kept from batch to batch: buffers grow to what the longest asked
-/// for, 3 + 7 layers rows of H numbers for every step of the batch (of the default block).
+/// order: the same bits for every number of threads, and of members of a team, who have some of the parts each. Kept
+/// from batch to batch: buffers grow to what the longest asked for, 3 + 7 layers rows of H numbers for every step of the
+/// batch (of the default block).
 template <TrainableLayer Layer>
 class Backpropagation {
   using T = typename Layer::Scalar;
@@ -186,7 +187,9 @@ class Backpropagation {
     examples_ = std::ssize(examples);
     samples_.resize(std::max(samples_.size(), examples.size() * at(in_example_)));
     parts_.resize(parts);
-    for (Part& part : parts_) {
+    for (Index p = 0; p < parts; ++p) {
+      if (p != 0 && (p < first_part_ || p >= end_part_)) continue;  // the first has the layers' sums in the end
+      Part& part = parts_[at(p)];
       part.gradient = zero(model.weights());
       part.layers.clear();
       for (const Layer& layer : model.layers()) part.layers.push_back(layer.cotangent());
@@ -292,33 +295,26 @@ class Backpropagation {
         [](Sample& s) { return s.dinner(); });
     for_each([](Sample& sample, Part&) { sample.swap_cotangents(); });
   }
-  /// f(part) for the parts that this process has, in order.
-  template <class F>
-  void for_own_parts(F f) {
-    for (Index p = first_part_; p < end_part_; ++p) f(parts_[at(p)]);
+  /// to += from, array by array.
+  template <class Arrays>
+  static void add(const Arrays& to, const Arrays& from) {
+    for (std::size_t i = 0; i < to.size(); ++i)
+      for (std::size_t j = 0; j < to[i].values.size(); ++j) to[i].values[j] += from[i].values[j];
   }
   void add_up(Weights& gradient) {
-    auto total = parameters_of(gradient);
+    const auto total = parameters_of(gradient);
     std::vector<std::span<std::byte>> memory;
     if (team_ != nullptr)
-      for (auto& each : total) memory.push_back(std::as_writable_bytes(each.values));
+      for (const auto& each : total) memory.push_back(std::as_writable_bytes(each.values));
     ssm::detail::in_order(team_, memory, [&] {
-      for_own_parts([&](Part& part) {
-        const auto each = parameters_of(part.gradient);
-        for (std::size_t i = 0; i < total.size(); ++i)
-          for (std::size_t j = 0; j < total[i].values.size(); ++j) total[i].values[j] += each[i].values[j];
-      });
+      for (Index p = first_part_; p < end_part_; ++p) add(total, parameters_of(parts_[at(p)].gradient));
     });
     // The layers', which are turned into those of what is stored once.
     for (std::size_t i = 0; i < blocks(); ++i)
       if (const std::size_t which = network_->which[i]; which != Network::no_layer) {
-        const Layer& layer = network_->layers[which];
-        auto& sum = add_up_layer(which);
         auto& stored = parts_[0].gradient.blocks[i].ssm;
-        layer.parameters_vjp(sum, stored);
-        const auto all = parameters_of(gradient.blocks[i].ssm), each = parameters_of(stored);
-        for (std::size_t k = 0; k < all.size(); ++k)
-          for (std::size_t j = 0; j < all[k].values.size(); ++j) all[k].values[j] += each[k].values[j];
+        network_->layers[which].parameters_vjp(add_up_layer(which), stored);
+        add(parameters_of(gradient.blocks[i].ssm), parameters_of(stored));
       }
   }
   /// The sum of a layer's cotangents over all parts.
