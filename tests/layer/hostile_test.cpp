@@ -155,7 +155,7 @@ void falls_silent(Measure measure, Index H, double dt) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("silence does not end in subnormal numbers", "[layer][hostile]", float, double) {
+TEMPLATE_TEST_CASE("long silence meets no subnormal numbers on the way", "[layer][hostile]", float, double) {
   using T = TestType;
   for (const double dt : {1e-2, 1e-1})
     for (const Index H : {1, 2, 3, 20}) {
