@@ -97,16 +97,16 @@ class Communicator final : public Team {
     while (!requests.all_done()) {
       const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
       if (waited.count() > patience_)
-        throw CommunicationError(ssm::detail::message("rank ", rank_, ": expected an answer of rank ",
-                                                      from >= 0 ? from : to, " within ", patience_, " s, got none"));
+        throw CommunicationError(ssm::detail::message("expected an answer of rank ", from >= 0 ? from : to, " within ",
+                                                      patience_, " s, got none"));
       std::this_thread::yield();
     }
     if (from < 0) return;
     int count = 0;
     detail::require_success(MPI_Get_count(&requests.statuses[0], MPI_BYTE, &count), "receive");
     if (static_cast<std::size_t>(count) != received.size())
-      throw CommunicationError(ssm::detail::message("rank ", rank_, ": expected ", received.size(), " bytes from rank ",
-                                                    from, ", got ", count));
+      throw CommunicationError(
+          ssm::detail::message("expected ", received.size(), " bytes from rank ", from, ", got ", count));
   }
   /// Sends bytes to a rank.
   /// @throws as exchange
