@@ -75,10 +75,12 @@ class Communicator final : public Team {
   Index bytes() const noexcept { return bytes_; }
 
   /// Sends bytes to a rank and receives others from one, at the same time.
-  /// @param to     a rank, or none: -1
-  /// @param from   a rank, or none: -1
-  /// @throws       CommunicationError if MPI reports an error, if the message has another size, or if there is no answer
-  ///               in time
+  /// @param sent       what goes to
+  /// @param to         a rank, or none: -1
+  /// @param received   becomes what comes, of this size, from
+  /// @param from       a rank, or none: -1
+  /// @throws           CommunicationError if MPI reports an error, if the message has another size, or if there is no
+  ///                   answer in time
   void exchange(std::span<const std::byte> sent, Index to, std::span<std::byte> received, Index from) {
     Requests requests;
     if (from >= 0) {
@@ -159,6 +161,8 @@ class Communicator final : public Team {
 ///       return ssm::mpi::run(argc, argv, [](ssm::mpi::Communicator& world) { .. });
 ///     }
 ///
+/// @param argc       main's
+/// @param argv       main's
 /// @param body       returns nothing, or the program's code
 /// @param patience   how long a rank waits for another's answer     s, > 0
 /// @return           that code, 0 of nothing; an error does not return

@@ -150,7 +150,11 @@ class TimeSplit {
     return scanned(u, {}, y, state);
   }
   /// The same of uneven samples.
-  /// @param intervals   of this rank's stretch: >= 0 and finite, in seconds or in steps of the layer      (L)
+  /// @param u           input of this rank's stretch     (L, H)
+  /// @param intervals   of this stretch: >= 0 and finite, in seconds or in steps of the layer      (L)
+  /// @param y           output                           (L, H)     may be u
+  /// @param state       rank 0's: before step 0 of the whole; becomes that after this rank's last step
+  /// @return            the state before this rank's first step
   /// @throws            DomainError if an interval is negative or not finite
   /// @{
   State forward(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state,
