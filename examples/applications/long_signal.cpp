@@ -1,11 +1,11 @@
-// A signal longer than one would give to one process: every rank of an MPI run reads its stretch of one file, and writes
-// what a filter makes of it to its place in another.
+// A signal longer than one would give to one process: every rank of an MPI run reads its stretch of one file, and
+// writes what a filter makes of it to its place in another.
 //
 //     mpirun -n 4 long_signal --samples 100000000
 //
 // The filter is a low-pass of one's own, four states in continuous time, as an S4D. Each rank runs its stretch from
-// rest; the states at the borders are joined by a scan. A piece across the border of two ranks is drawn, beside what one
-// process makes of it.
+// rest; the states at the borders are joined by a scan. A piece across the border of two ranks is drawn, beside what
+// one process makes of it.
 #include "support/program.hpp"
 
 #include <ssm/control/from_matrices.hpp>

@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-/// A sequence or a training over the processes of an MPI run. Needs MPI (target ssm::mpi), so it is not in <ssm/ssm.hpp>.
+/// A sequence or a training over the processes of an MPI run. Needs MPI (target ssm::mpi): it is not in <ssm/ssm.hpp>.
 namespace ssm::mpi {
 
 /// MPI reports an error, or another rank does not answer.
@@ -41,8 +41,8 @@ inline void require_success(int code, const char* what) {
 
 /// The ranks that work together: a communicator of its own, so that its messages meet no others.
 ///
-/// Every function of more than one rank has an end: what is not answered within `patience` throws, and does not wait for
-/// ever. One thread at a time (MPI_THREAD_FUNNELED is enough).
+/// Every function of more than one rank has an end: what is not answered within `patience` throws, and does not wait
+/// for ever. One thread at a time (MPI_THREAD_FUNNELED is enough).
 class Communicator final : public Team {
  public:
   /// Joins the ranks of `world`. All of them must call it.

@@ -17,8 +17,8 @@ namespace ssm::mpi {
 /// | S4     | dense, of every feature             | H N^2, for a state of H N     | O(H N^3)    |
 /// | LSSL   | dense, of every feature             | H N^2, for a state of H N     | O(H N^3)    |
 ///
-/// A state is a list of real numbers: of every system first its modes' real parts, then the imaginary parts of those that
-/// have one; of a dense system its N numbers.
+/// A state is a list of real numbers: of every system first its modes' real parts, then the imaginary parts of those
+/// that have one; of a dense system its N numbers.
 class Jump {
  public:
   /// A matrix of one system, (N, N). @{

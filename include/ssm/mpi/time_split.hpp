@@ -103,20 +103,20 @@ std::vector<double> free_bounds(const Layer& layer, const std::vector<double>& x
 
 }  // namespace detail
 
-/// A layer over a sequence of which every rank holds a stretch of time: rank 0 the first, and so on. Stretches may be of
-/// different lengths, and of none. All ranks call each function.
+/// A layer over a sequence of which every rank holds a stretch of time: rank 0 the first, and so on. Stretches may be
+/// of different lengths, and of none. All ranks call each function.
 ///
 ///     ssm::mpi::TimeSplit split(layer, world);            // the same layer on every rank: checked
 ///     auto state = layer.initial_state();                 // rank 0's counts
 ///     const auto before = split.forward(u, y, state);     // this rank's stretch
 ///     split.forward_vjp(u, before, dy, dstate, du, cotangent);
 ///
-/// | carry   | messages a rank | bytes of a message                       | work                                       |
-/// | Scanned | log2(ranks)     | 8 (state + J): S4D 16 H N, S5 16 P, S4   | forward, and the free response of a state  |
-/// |         |                 | and LSSL 8 H (N^2 + N)                   | until it is below rounding; backwards      |
-/// |         |                 |                                          | twice; J once for a length: O(H N log L),  |
-/// |         |                 |                                          | S4 and LSSL O(H N^3 log L)                 |
-/// | InOrder | 1               | those of `save(state, ..)`               | forward; backwards once                    |
+/// | carry   | messages a rank | bytes of a message                     | work                                       |
+/// | Scanned | log2(ranks)     | 8 (state + J): S4D 16 H N, S5 16 P, S4 | forward, and the free response of a state  |
+/// |         |                 | and LSSL 8 H (N^2 + N)                 | until it is below rounding; backwards      |
+/// |         |                 |                                        | twice; J once for a length: O(H N log L),  |
+/// |         |                 |                                        | S4 and LSSL O(H N^3 log L)                 |
+/// | InOrder | 1               | those of `save(state, ..)`             | forward; backwards once                    |
 template <SSMLayer Layer>
 class TimeSplit {
   using T = typename Layer::Scalar;
@@ -171,8 +171,8 @@ class TimeSplit {
   }
   /// @}
 
-  /// Computes the derivatives of the sequence, each rank those of its stretch. What is summed over time, `cotangent`, is
-  /// this rank's share: see ssm::add_up.
+  /// Computes the derivatives of the sequence, each rank those of its stretch. What is summed over time, `cotangent`,
+  /// is this rank's share: see ssm::add_up.
   /// @param u           input of this rank's stretch            (L, H)
   /// @param before      the state before its first step, as `forward` returned it
   /// @param dy          cotangent of the output                 (L, H)
@@ -186,8 +186,8 @@ class TimeSplit {
     layer_->forward_vjp(u, before, dy, dstate, du, cotangent);
     if (ranks_->rank() > 0) send(dstate, ranks_->rank() - 1);
   }
-  /// The same for a layer whose states can be joined by a scan. The backward run is linear in (dy, dstate): it runs once
-  /// with dy alone, and once more with what the later ranks make of dstate.
+  /// The same for a layer whose states can be joined by a scan. The backward run is linear in (dy, dstate): it runs
+  /// once with dy alone, and once more with what the later ranks make of dstate.
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    typename Layer::Cotangent& cotangent, Scanned = {}) requires detail::Joinable<Layer> {
     const bool last = ranks_->rank() + 1 == ranks_->size();
@@ -254,8 +254,8 @@ class TimeSplit {
     return kept_->second;
   }
   /// The steps of all ranks before this one, one after the other; backwards: of all behind it, J transposed. None where
-  /// there are no such ranks. In ceil(log2(ranks)) messages: after the one over distance d a rank knows the 2 d stretches
-  /// up to its own.
+  /// there are no such ranks. In ceil(log2(ranks)) messages: after the one over distance d a rank knows the 2 d
+  /// stretches up to its own.
   std::optional<Step> exclusive(const Step& own, bool backwards) {
     const Index P = ranks_->size(), place = backwards ? P - 1 - ranks_->rank() : ranks_->rank();
     const auto rank_at = [&](Index other) { return other < 0 || other >= P ? -1 : backwards ? P - 1 - other : other; };

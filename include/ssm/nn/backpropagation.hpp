@@ -38,8 +38,8 @@ struct ExampleError : Error {
 ///
 /// A batch is cut into a fixed number of parts; each adds up its own sequences in order, and the parts are added up in
 /// order: the same bits for every number of threads, and of members of a team, who have some of the parts each. Kept
-/// from batch to batch: buffers grow to what the longest asked for, 3 + 7 layers rows of H numbers for every step of the
-/// batch (of the default block).
+/// from batch to batch: buffers grow to what the longest asked for, 3 + 7 layers rows of H numbers for every step of
+/// the batch (of the default block).
 template <TrainableLayer Layer>
 class Backpropagation {
   using T = typename Layer::Scalar;

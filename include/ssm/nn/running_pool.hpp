@@ -54,7 +54,8 @@ inline void check_pool(Pool trained, const StreamPool& pool) {
 }
 /// The time of a leak in steps of the layers; infinite where nothing leaks.
 /// @param step_seconds   what a step of the layers stands for, where the model says so     s
-/// @throws               DomainError if the time is not positive and finite, or is in seconds and the model does not say
+/// @throws               DomainError if the time is not positive and finite, or is in seconds and the model does not
+///                       say
 inline double leak_steps(const StreamPool& pool, std::optional<double> step_seconds) {
   const auto* leak = std::get_if<Leak>(&pool);
   if (leak == nullptr) return std::numeric_limits<double>::infinity();
