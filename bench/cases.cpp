@@ -4,8 +4,9 @@
 //     ssm_cases --worker s4d.ssm.layer --shape B=1,H=256,N=64,L=16384 --threads 1
 //
 // prints one line of JSON when the case is built, then answers each line `go` with {"s": seconds}: the protocol of
-// bench/peers/peers.py. A case that has another run beside it answers with the time of that too, `other_s`. `units` are the useful multiplications and additions of a call (of a limit: all there are), or
-// the bytes that must move, as the case says.
+// bench/peers/peers.py. A case that has another run beside it answers with the time of that too, `other_s`. `units` are
+// the useful multiplications and additions of a call (of a limit: all there are), or the bytes that must move, as the
+// case says.
 
 #include "common.hpp"
 

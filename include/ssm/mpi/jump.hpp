@@ -9,7 +9,7 @@
 
 namespace ssm::mpi {
 
-/// What a number of steps without input does to the state of a layer, in fp64: J in x_after = J x_before.
+/// A number of steps of a layer without input, as a linear map of its state, in fp64: J in x_after = J x_before.
 ///
 /// | layer  | J of every system                   | numbers, for a state of n     | composed in |
 /// | S4D    | diagonal: a complex number a mode   | n                             | O(n)        |
@@ -148,7 +148,7 @@ Jump jump_of(const Layer& layer, Index length) {
     return jump;
   }
 }
-/// The same of a layer of one system, over even or uneven steps.
+/// J of a layer of one system, over even or uneven steps.
 template <OneSystem Layer>
 Jump jump_of(const Layer& layer, Index length, Intervals<typename Layer::Scalar> intervals = {}) {
   const auto& scan = layer.engine();

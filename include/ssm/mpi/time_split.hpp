@@ -12,7 +12,7 @@
 
 namespace ssm::mpi {
 
-/// How the state gets from rank to rank. @{
+/// Ways in which the state gets from rank to rank. @{
 
 /// Every rank runs at once, from rest; then the states at the borders are made by an exclusive scan of the steps
 /// x -> J x + e, and what each rank had left out is added. log2(ranks) messages a rank, of J and a state each, whatever
@@ -138,18 +138,12 @@ class TimeSplit {
   /// @param state   rank 0's: before step 0 of the whole; becomes that after this rank's last step
   /// @return        the state before this rank's first step, which `forward_vjp` asks for
   /// @throws        ShapeError if the sizes disagree; CommunicationError if another rank does not answer
-  State forward(ConstSequence<T> u, Sequence<T> y, State& state, InOrder) {
-    if (ranks_->rank() > 0) state = received(ranks_->rank() - 1);
-    State before = state;
-    layer_->forward(u, y, state);
-    if (ranks_->rank() + 1 < ranks_->size()) send(state, ranks_->rank() + 1);
-    return before;
-  }
-  /// The same for a layer whose states can be joined by a scan: S4D, S5, S4, LSSL.
+  State forward(ConstSequence<T> u, Sequence<T> y, State& state, InOrder) { return in_order(u, {}, y, state); }
+  /// Runs a layer whose states can be joined by a scan in the same way: S4D, S5, S4, LSSL.
   State forward(ConstSequence<T> u, Sequence<T> y, State& state, Scanned = {}) requires detail::Joinable<Layer> {
     return scanned(u, {}, y, state);
   }
-  /// The same of uneven samples.
+  /// Runs a sequence of uneven samples in the same way.
   /// @param u           input of this rank's stretch     (L, H)
   /// @param intervals   of this stretch: >= 0 and finite, in seconds or in steps of the layer      (L)
   /// @param y           output                           (L, H)     may be u
@@ -159,11 +153,7 @@ class TimeSplit {
   /// @{
   State forward(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state,
                 InOrder) requires UnevenSSMLayer<Layer> {
-    if (ranks_->rank() > 0) state = received(ranks_->rank() - 1);
-    State before = state;
-    layer_->forward(u, intervals, y, state);
-    if (ranks_->rank() + 1 < ranks_->size()) send(state, ranks_->rank() + 1);
-    return before;
+    return in_order(u, intervals, y, state);
   }
   State forward(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state,
                 Scanned = {}) requires detail::Joinable<Layer> && UnevenSSMLayer<Layer> {
@@ -186,8 +176,8 @@ class TimeSplit {
     layer_->forward_vjp(u, before, dy, dstate, du, cotangent);
     if (ranks_->rank() > 0) send(dstate, ranks_->rank() - 1);
   }
-  /// The same for a layer whose states can be joined by a scan. The backward run is linear in (dy, dstate): it runs
-  /// once with dy alone, and once more with what the later ranks make of dstate.
+  /// Computes them for a layer whose states can be joined by a scan. The backward run is linear in (dy, dstate): it
+  /// runs once with dy alone, and once more with what the later ranks make of dstate.
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    typename Layer::Cotangent& cotangent, Scanned = {}) requires detail::Joinable<Layer> {
     const bool last = ranks_->rank() + 1 == ranks_->size();
@@ -227,20 +217,28 @@ class TimeSplit {
     return state;
   }
 
+  /// Runs the layer over some steps, which are of uneven length where intervals are given.
+  void run(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state) const {
+    if constexpr (UnevenSSMLayer<Layer>)
+      if (!intervals.empty()) return layer_->forward(u, intervals, y, state);
+    layer_->forward(u, y, state);
+  }
+  State in_order(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state) {
+    if (ranks_->rank() > 0) state = received(ranks_->rank() - 1);
+    State before = state;
+    run(u, intervals, y, state);
+    if (ranks_->rank() + 1 < ranks_->size()) send(state, ranks_->rank() + 1);
+    return before;
+  }
   State scanned(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state) {
-    const auto run = [&](ConstSequence<T> from, Index first, Sequence<T> to, State& at) {
-      if constexpr (UnevenSSMLayer<Layer>)
-        if (!intervals.empty()) return layer_->forward(from, intervals.part(first, from.length()), to, at);
-      layer_->forward(from, to, at);
-    };
     State before = ranks_->rank() == 0 ? state : layer_->initial_state(), own = before;
-    run(u, 0, y, own);
+    run(u, intervals, y, own);
     Step step{jump(u.length(), intervals), detail::numbers_of(*layer_, own)};
     const auto earlier = exclusive(step, false);
     state = own;
     if (!earlier) return before;
     detail::set_numbers(*layer_, earlier->x, before);
-    add_free_response(before, y, run);
+    add_free_response(before, intervals, y);
     std::vector<double> x = step.J(earlier->x);
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += step.x[i];
     detail::set_numbers(*layer_, x, state);
@@ -291,8 +289,7 @@ class TimeSplit {
   }
   /// Adds to y what the state `before` gives without input, until that is below a quarter of the rounding of every
   /// output's peak.
-  template <class Run>
-  void add_free_response(const State& before, Sequence<T> y, const Run& run) const {
+  void add_free_response(const State& before, Intervals<T> intervals, Sequence<T> y) const {
     const Index L = y.length(), H = y.features(), steps = std::min(tile, L);
     std::vector<double> audible(static_cast<std::size_t>(H));
     for (Index k = 0; k < L; ++k)
@@ -310,7 +307,7 @@ class TimeSplit {
       const auto bounds = detail::free_bounds(*layer_, detail::numbers_of(*layer_, free));
       if (std::equal(bounds.begin(), bounds.end(), audible.begin(), [](double b, double a) { return b < a; })) return;
       const Sequence<T> z(response.data(), count, H);
-      run(ConstSequence<T>(silence.data(), count, H), first, z, free);
+      run({silence.data(), count, H}, intervals.part(first, count), z, free);
       for (Index k = 0; k < count; ++k)
         for (Index h = 0; h < H; ++h) y(first + k, h) += z(k, h);
     }

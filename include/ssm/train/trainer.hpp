@@ -228,7 +228,7 @@ class Trainer {
     io::put<double>(file, {{"progress", {static_cast<Index>(numbers.size())}, numbers, Role::statistic}});
     io::write(options_.checkpoint, file);
   }
-  /// What the first member says.
+  /// Returns what the first member says.
   bool agreed(bool said) {
     if (team_ == nullptr) return said;
     double first = team_->rank() == 0 && said ? 1 : 0;
