@@ -2,10 +2,14 @@
 
 #include "ssm/core/index.hpp"
 
-#include <sstream>
+#include <charconv>
+#include <concepts>
+#include <initializer_list>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <variant>
 
 namespace ssm {
 
@@ -26,13 +30,56 @@ struct DomainError : Error {
 
 namespace detail {
 
-/// The parts, written one after the other: "expected 3 features, got 4".
+/// A text or a number of a message. It is small, so that a message costs little code where it is made.
+using MessagePart = std::variant<std::string_view, long long, unsigned long long, double, std::complex<double>>;
+
+inline std::string message_of(std::initializer_list<MessagePart> parts) {
+  std::string all;
+  const auto append = [&](auto number, auto... format) {
+    char digits[32];  // of a double: a sign, 17 significant digits, a point and an exponent are 24 at most
+    all.append(digits, std::to_chars(digits, std::end(digits), number, format...).ptr);
+  };
+  const auto append_double = [&](double number) { append(number, std::chars_format::general, 17); };
+  for (const MessagePart& part : parts)
+    if (const auto* const text = std::get_if<std::string_view>(&part))
+      all += *text;
+    else if (const auto* const whole = std::get_if<long long>(&part))
+      append(*whole);
+    else if (const auto* const natural = std::get_if<unsigned long long>(&part))
+      append(*natural);
+    else if (const auto* const number = std::get_if<double>(&part))
+      append_double(*number);
+    else if (const auto* const z = std::get_if<std::complex<double>>(&part)) {
+      all += '(';
+      append_double(z->real());
+      all += ',';
+      append_double(z->imag());
+      all += ')';
+    }
+  return all;
+}
+
+template <class Part>
+MessagePart message_part(const Part& part) {
+  if constexpr (std::same_as<Part, char>)
+    return std::string_view(&part, 1);
+  else if constexpr (std::signed_integral<Part>)
+    return static_cast<long long>(part);
+  else if constexpr (std::unsigned_integral<Part>)
+    return static_cast<unsigned long long>(part);
+  else if constexpr (std::floating_point<Part>)
+    return static_cast<double>(part);
+  else if constexpr (requires { std::complex<double>(part); })
+    return std::complex<double>(part);
+  else
+    return std::string_view(part);
+}
+
+/// The parts, written one after the other: "expected 3 features, got 4". Numbers have up to 17 digits and a point, also
+/// where the program's locale writes them otherwise.
 template <class... Parts>
 std::string message(const Parts&... parts) {
-  std::ostringstream text;
-  text.precision(17);
-  (text << ... << parts);
-  return std::move(text).str();
+  return message_of({message_part(parts)...});
 }
 
 /// @throws ShapeError "what: expected E, got G" unless expected == got

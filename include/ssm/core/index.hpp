@@ -15,6 +15,10 @@ namespace ssm {
 /// Scalars that layers, blocks and trainings are written for.
 template <class T>
 concept Real = std::same_as<T, float> || std::same_as<T, double>;
+/// The scalar of what is computed in fp64 alone. Such a function is a template still, so that programs that do not call
+/// it do not compile it.
+template <class T>
+concept Fp64 = std::same_as<T, double>;
 
 /// Sizes, strides and positions: signed, as wide as a pointer (the same type as Eigen::Index).
 using Index = std::ptrdiff_t;

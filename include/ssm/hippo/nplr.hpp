@@ -1,5 +1,6 @@
 #pragma once
 
+#include "ssm/core/matrix.hpp"
 #include "ssm/hippo/measure.hpp"
 
 #include <Eigen/Eigenvalues>
@@ -69,8 +70,8 @@ struct SkewTridiagonal {
   Eigen::MatrixXd Q;
   Eigen::VectorXd e;
 
-  explicit SkewTridiagonal(Eigen::MatrixXd S)
-      : Q(square_of(S.rows(), [](Index n, Index k) { return n == k ? 1.0 : 0.0; })) {
+  template <Fp64 T>
+  explicit SkewTridiagonal(Matrix<T> S) : Q(square_of(S.rows(), [](Index n, Index k) { return n == k ? 1.0 : 0.0; })) {
     const Index N = S.rows();
     e.resize(N > 0 ? N - 1 : 0);
     std::vector<double> v(static_cast<std::size_t>(N)), w(v.size());
@@ -108,7 +109,8 @@ struct SkewTridiagonal {
 
 /// A real orthonormal basis of the span of complex columns that is closed under conjugation, by Gram-Schmidt with
 /// pivoting, twice over.
-inline Eigen::MatrixXd real_basis(const Eigen::MatrixXcd& V, Index first, Index size) {
+template <Fp64 S>
+Eigen::MatrixXd real_basis(const Matrix<Complex<S>>& V, Index first, Index size) {
   const Index N = V.rows();
   Eigen::MatrixXd candidates(N, 2 * size), basis(N, size);
   for (Index j = 0; j < size; ++j)
@@ -144,7 +146,8 @@ inline Eigen::MatrixXd real_basis(const Eigen::MatrixXcd& V, Index first, Index 
 }
 
 /// V* X, (N, columns of X).
-inline Eigen::MatrixXcd adjoint_times(const Eigen::MatrixXcd& V, const Eigen::MatrixXd& X) {
+template <Fp64 S, int Columns>
+Eigen::MatrixXcd adjoint_times(const Eigen::MatrixXcd& V, const Eigen::Matrix<S, Eigen::Dynamic, Columns>& X) {
   Eigen::MatrixXcd result(V.cols(), X.cols());
   for (Index r = 0; r < X.cols(); ++r)
     for (Index n = 0; n < V.cols(); ++n) {
@@ -166,7 +169,8 @@ inline Eigen::MatrixXcd adjoint_times(const Eigen::MatrixXcd& V, const Eigen::Ma
 /// D = diag((-i)^k) the matrix D* (-i T) D is real, symmetric and tridiagonal. So V is unitary and Re Lambda = -c to
 /// rounding; conjugate columns mirror one another to the bit. Where the null space of S has more than one dimension, a
 /// real basis of it is paired up. S is taken as (normal - normal^T)/2, which has no diagonal.           O(N^3)
-inline Nplr diagonalise_normal(const Eigen::MatrixXd& normal) {
+template <Fp64 S>
+Nplr diagonalise_normal(const Matrix<S>& normal) {
   ssm::detail::require_size("columns of a square matrix", normal.rows(), normal.cols());
   const Index N = normal.rows();
   if (N == 0) return {};

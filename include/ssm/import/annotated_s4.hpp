@@ -58,7 +58,8 @@ struct AnnotatedS4 {
       if (gated) made.mix = detail::above(made.mix, detail::flax_dense<T>(arrays, name + "out2", H, H));
       weights.blocks.push_back(std::move(made));
     }
-    if (shape.layers == 0) throw FormatError(prefix + "params/layers_0/seq/D: expected in the file, is not there");
+    if (shape.layers == 0)
+      throw FormatError(ssm::detail::message(prefix, "params/layers_0/seq/D: expected in the file, is not there"));
     if (gated) report.folded.push_back("out and out2 of every block: one map, one above the other");
     report.shifted = !classifies;
     arrays.complete(told, report);

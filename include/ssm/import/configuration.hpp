@@ -21,10 +21,10 @@ class Configuration {
     try {
       values_ = nlohmann::json::parse(json);
     } catch (const nlohmann::json::exception& error) {
-      throw FormatError(std::string("configuration: expected a JSON object, got ") + error.what());
+      throw FormatError(ssm::detail::message("configuration: expected a JSON object, got ", error.what()));
     }
     if (!values_.is_object())
-      throw FormatError("configuration: expected a JSON object, got " + std::string(values_.type_name()));
+      throw FormatError(ssm::detail::message("configuration: expected a JSON object, got ", values_.type_name()));
   }
   /// Returns the object within it that has this name, as a configuration; messages name both.
   /// @throws FormatError that names it, if it is not there, or something else
@@ -140,12 +140,13 @@ class Configuration {
   const nlohmann::json& need(const std::string& name, const std::string& values) const {
     const auto found = values_.find(name);
     if (found == values_.end())
-      throw FormatError("configuration '" + within_ + name + "': expected one of its values, " + values +
-                        ", which the arrays do not say; it is not there");
+      throw FormatError(ssm::detail::message("configuration '", within_, name, "': expected one of its values, ",
+                                             values, ", which the arrays do not say; it is not there"));
     return *found;
   }
   [[noreturn]] void fail(const std::string& name, const std::string& expected, const nlohmann::json& got) const {
-    throw FormatError("configuration '" + within_ + name + "': expected " + expected + ", got " + got.dump());
+    throw FormatError(
+        ssm::detail::message("configuration '", within_, name, "': expected ", expected, ", got ", got.dump()));
   }
 
   nlohmann::json values_ = nlohmann::json::object();

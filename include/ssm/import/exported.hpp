@@ -34,7 +34,9 @@ std::vector<double> in_double(const Array& array) {
 template <class Target, Real T>
 requires std::same_as<Target, S4Minimal> File export_to(const nn::Stack<AnyLayer<T>>& model) {
   const auto& weights = model.weights();
-  const auto refuse = [](const std::string& expected) { throw DomainError("minimal S4D: expected " + expected); };
+  const auto refuse = [](const std::string& expected) {
+    throw DomainError(ssm::detail::message("minimal S4D: expected ", expected));
+  };
   const nn::BlockShape block{.norm = nn::NormKind::none, .residual = nn::Residual::none};
   const auto& shape = weights.shape;
   if (weights.blocks.size() != 1 || shape.encoder != nn::Encoder::none || shape.decoder ||

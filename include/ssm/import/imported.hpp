@@ -145,7 +145,8 @@ inline std::vector<std::string> prefixes_in(const File& file, const std::string&
     found = std::move(next);
     from = star + 1;
   }
-  if (found.empty()) throw FormatError(pattern + ": expected arrays whose names begin so, found none");
+  if (found.empty())
+    throw FormatError(ssm::detail::message(pattern, ": expected arrays whose names begin so, found none"));
   return found;
 }
 

@@ -26,7 +26,8 @@ class Examples {
     if (file.tensors.contains(folder + "step_scale")) take(file, folder + "step_scale", scales_, unused);
     if (shape_.size() == 2) shape_.push_back(1);  // symbols
     if (shape_.size() != 3)
-      throw FormatError(folder + "u: expected (sequences, steps, numbers), got " + detail::text(shape_));
+      throw FormatError(
+          ssm::detail::message(folder, "u: expected (sequences, steps, numbers), got ", detail::text(shape_)));
     if (axes != Axes::batch_time_feature) to_time_second(u_, shape_);
     if (axes != Axes::batch_time_feature && answers_.size() == 3) to_time_second(y_, answers_);
     const auto each = [&](const std::vector<T>& numbers, Index of, const char* name) {
@@ -60,7 +61,8 @@ class Examples {
   static std::size_t place(Index i) { return static_cast<std::size_t>(i); }
   static void take(const File& file, const std::string& name, std::vector<T>& to, std::vector<Index>& shape) {
     const auto found = file.tensors.find(name);
-    if (found == file.tensors.end()) throw FormatError(name + ": expected in the file, is not there");
+    if (found == file.tensors.end())
+      throw FormatError(ssm::detail::message(name, ": expected in the file, is not there"));
     shape = found->second.shape;
     for (const double each : numbers(name, found->second)) to.push_back(static_cast<T>(each));
   }

@@ -94,7 +94,8 @@ struct S4Example {
       shape.block = block.shape;
       weights.blocks.push_back(std::move(block));
     }
-    if (shape.layers == 0) throw FormatError(prefix + "s4_layers.0: expected in the file, is not there");
+    if (shape.layers == 0)
+      throw FormatError(ssm::detail::message(prefix, "s4_layers.0: expected in the file, is not there"));
     arrays.complete(told, report);
     return {nn::Stack<AnyLayer<T>>(std::move(weights)), std::move(report)};
   }

@@ -83,8 +83,8 @@ S4Block<T> s4_block(SourceArrays& arrays, const std::string& name, const Configu
   using nn::Activation, nn::Mixing;
   for (const char* choice : own.impossible)
     if (told.has(choice) && !told.none(choice))
-      throw FormatError(std::string("configuration '") + choice +
-                        "': expected none: the project's own code cannot make such weights");
+      throw FormatError(ssm::detail::message("configuration '", choice,
+                                             "': expected none: the project's own code cannot make such weights"));
   const S4Output output = s4_output(told);
   S4Block<T> made;
   made.shape.norm = nn::NormKind::none;

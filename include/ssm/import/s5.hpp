@@ -201,7 +201,8 @@ struct S5Pytorch {
       weights.blocks.push_back(std::move(attention));
       weights.blocks.push_back(std::move(forward));
     }
-    if (shape.layers == 0) throw FormatError(prefix + "s5.seq.D: expected in the file, is not there");
+    if (shape.layers == 0)
+      throw FormatError(ssm::detail::message(prefix, "s5.seq.D: expected in the file, is not there"));
     shape.inputs = shape.features = shape.outputs = H;
     shape.pool = nn::Pool::none;
     shape.encoder = nn::Encoder::none;
@@ -238,9 +239,9 @@ struct S5Pytorch {
     const auto& columns = arrays.shape(name + "C", {2, 3});
     const bool both = columns.size() > 1 && S > 0 && columns[1] == 2 * S;  // the arrays say it
     if (told.has("bidir") && told.yes("bidir") != both)
-      throw FormatError(name + "C: expected " + (both ? "one" : "two") +
-                        " columns for each state, as the configuration's 'bidir' says, got shape " +
-                        detail::text(columns));
+      throw FormatError(ssm::detail::message(name, "C: expected ", (both ? "one" : "two"),
+                                             " columns for each state, as the configuration's 'bidir' says, got shape ",
+                                             detail::text(columns)));
     detail::read_output(arrays, name + "C", both, made);
     made.D = arrays.reals(name + "D", {H});
     made.log_dt = arrays.reals(name + "log_step", {S});

@@ -32,7 +32,7 @@ struct Kinds {
       if (!made && name == kind) made = AnyParameters<T>::template of<Layer>(std::move(parameters));
     };
     (look(std::type_identity<Layers>()), ...);
-    if (!made) throw FormatError("layer: expected one of " + all + ", got " + kind);
+    if (!made) throw FormatError(ssm::detail::message("layer: expected one of ", all, ", got ", kind));
     return made;
   }
 };

@@ -128,7 +128,7 @@ inline std::vector<double> numbers(const std::string& name, const Tensor& tensor
   else if (type == "U8" || type == "BOOL")
     read(std::uint8_t{}, plain);
   else
-    throw FormatError(name + ": expected numbers that can be converted, got " + type);
+    throw FormatError(ssm::detail::message(name, ": expected numbers that can be converted, got ", type));
   return all;
 }
 

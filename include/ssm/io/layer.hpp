@@ -18,10 +18,12 @@ inline constexpr const char* transforms =
 /// @throws FormatError unless the file has this tensor, of this shape (sizes of 1 at the end may be missing)
 inline void require_tensor(const File& file, const std::string& name, std::vector<Index> shape) {
   const auto found = file.tensors.find(name);
-  if (found == file.tensors.end()) throw FormatError(name + ": expected in the file, is not there");
+  if (found == file.tensors.end())
+    throw FormatError(ssm::detail::message(name, ": expected in the file, is not there"));
   while (shape.size() > 1 && shape.back() == 1) shape.pop_back();
   if (found->second.shape != shape)
-    throw FormatError(name + ": expected shape " + text(shape) + ", got " + text(found->second.shape));
+    throw FormatError(
+        ssm::detail::message(name, ": expected shape ", text(shape), ", got ", text(found->second.shape)));
 }
 /// Reads the settings of a layer's parameters, and makes their arrays as large as the file's.
 /// @param old   whether the file is of version 1, where each kind had one method
@@ -37,7 +39,8 @@ void size_layer(const File& file, const std::string& folder, bool old, Parameter
       if constexpr (std::is_same_v<Value, Index>)
         if (old && key == "states" && file.tensors.contains(folder + "B")) {  // of a dense system
           const auto& sizes = file.tensors.at(folder + "B").shape;            // in version 1 its N is nowhere else
-          if (sizes.size() != 2) throw FormatError(folder + "B: expected two sizes, got " + text(sizes));
+          if (sizes.size() != 2)
+            throw FormatError(ssm::detail::message(folder, "B: expected two sizes, got ", text(sizes)));
           value = sizes[1];
           return;
         }
@@ -53,10 +56,12 @@ void size_layer(const File& file, const std::string& folder, bool old, Parameter
     using Number = std::remove_cvref_t<decltype(*array.begin())>;
     constexpr bool is_complex = !std::is_floating_point_v<Number>;
     const auto found = file.tensors.find(folder + name + (is_complex ? "_ri" : ""));
-    if (found == file.tensors.end()) throw FormatError(folder + name + ": expected in the file, is not there");
+    if (found == file.tensors.end())
+      throw FormatError(ssm::detail::message(folder, name, ": expected in the file, is not there"));
     auto sizes = found->second.shape;
     if (is_complex && !sizes.empty() && sizes.back() == 2) sizes.pop_back();
-    if (sizes.size() > 3) throw FormatError(folder + name + ": expected at most three sizes, got " + text(sizes));
+    if (sizes.size() > 3)
+      throw FormatError(ssm::detail::message(folder, name, ": expected at most three sizes, got ", text(sizes)));
     sizes.resize(3, 1);
     array = std::remove_reference_t<decltype(array)>(sizes[0], sizes[1], sizes[2]);
   });
@@ -75,7 +80,7 @@ void require_no_other(const File& file, const std::vector<Parameter<T>>& arrays,
                       std::set<std::string> known = {}) {
   for (const auto& each : arrays) known.insert(folder + each.name);
   for (const auto& [name, tensor] : file.tensors)
-    if (!known.contains(name)) throw FormatError(name + ": expected no such array");
+    if (!known.contains(name)) throw FormatError(ssm::detail::message(name, ": expected no such array"));
 }
 /// load(file), with the path before what is wrong.
 template <class Load>
@@ -84,7 +89,7 @@ auto load_from(const std::filesystem::path& path, Load load_file) {
   try {
     return load_file(file);
   } catch (const FormatError& error) {
-    throw FormatError(path.string() + ": " + error.what());
+    throw FormatError(ssm::detail::message(path.string(), ": ", error.what()));
   }
 }
 
@@ -105,7 +110,7 @@ template <class Parameters>
 struct KindsOf {
   Parameters operator()(const std::string& kind) const {
     if (kind != Parameters::kind)
-      throw FormatError("layer: expected " + std::string(Parameters::kind) + ", got " + kind);
+      throw FormatError(ssm::detail::message("layer: expected ", Parameters::kind, ", got ", kind));
     return {};
   }
 };
@@ -147,9 +152,9 @@ void save(const std::filesystem::path& path, const Parameters& parameters,
 template <LayerParameters Parameters, class Kinds = detail::KindsOf<Parameters>>
 Parameters load(const File& file, std::map<std::string, std::string>* metadata = nullptr) try {
   if (const std::string format = detail::need(file, "format"); format != "ssm layer")
-    throw FormatError("format: expected 'ssm layer', got '" + format + "'");
+    throw FormatError(ssm::detail::message("format: expected 'ssm layer', got '", format, "'"));
   if (const std::string found = detail::need(file, "version"); found != detail::version)
-    throw FormatError("version: expected " + std::string(detail::version) + ", got " + found);
+    throw FormatError(ssm::detail::message("version: expected ", detail::version, ", got ", found));
   Parameters parameters = Kinds{}(detail::need(file, "layer"));
   detail::size_layer(file, "ssm/", false, parameters);
   const auto arrays = parameters_of(parameters);

@@ -80,7 +80,7 @@ struct LayersOf {
   typename Layer::Parameters operator()(const std::string& kind) const {
     if constexpr (requires { Layer::Parameters::kind; }) {
       if (const std::string own = ssm::detail::kind_of<Layer>(typename Layer::Parameters{}); kind != own)
-        throw FormatError("layer: expected " + own + ", got " + kind);
+        throw FormatError(ssm::detail::message("layer: expected ", own, ", got ", kind));
       return {};
     } else {
       return KindsOf<typename Layer::Parameters>{}(kind);
@@ -105,10 +105,10 @@ template <class Layer, class Make>
 nn::StackParameters<Layer> sized(const File& file, Make make) {
   using T = typename Layer::Scalar;
   if (need(file, "format") != "ssm stack")
-    throw FormatError("format: expected 'ssm stack', got '" + need(file, "format") + "'");
+    throw FormatError(ssm::detail::message("format: expected 'ssm stack', got '", need(file, "format"), "'"));
   const std::string found = need(file, "version");
   if (found != "1" && found != "2" && found != version)
-    throw FormatError("version: expected 1, 2 or " + std::string(version) + ", got " + found);
+    throw FormatError(ssm::detail::message("version: expected 1, 2 or ", std::string(version), ", got ", found));
   const bool old = found != version;
   nn::StackParameters<Layer> weights;
   auto& shape = weights.shape;
@@ -128,8 +128,8 @@ nn::StackParameters<Layer> sized(const File& file, Make make) {
   const auto trial = file.tensors.find("self_test/input");
   if (trial == file.tensors.end()) throw FormatError("self_test/input: expected in the file, is not there");
   if (trial->second.shape != std::vector<Index>{trial_steps, shape.inputs})
-    throw FormatError("self_test/input: expected shape " + text({trial_steps, shape.inputs}) + ", got " +
-                      text(trial->second.shape));
+    throw FormatError(ssm::detail::message("self_test/input: expected shape ", text({trial_steps, shape.inputs}),
+                                           ", got ", text(trial->second.shape)));
   if (shape.has_symbols()) {
     require_tensor(file, "encoder/W", {shape.symbols, H});
     weights.encoder.W = Array<T>(shape.symbols, H);
@@ -231,8 +231,8 @@ void save(const std::filesystem::path& path, const nn::Stack<Layer>& model,
 
 /// Reads a model. Strict: the architecture must be this one, every array there, of its size and type, and none besides;
 /// and the model must answer the file's trial as it did when it was saved.
-/// @tparam Model     nn::Stack<S4D<float>> or others; nn::Stack<AnyLayer<float>>, with io/any_layer.hpp, for whatever is
-///                   in the file
+/// @tparam Model     nn::Stack<S4D<float>> or others; nn::Stack<AnyLayer<float>>, with io/any_layer.hpp, for whatever
+///                   is in the file
 /// @tparam Kinds     of layers that a file may name: io::AnyKinds with your own among them, where those are to be read
 /// @param file       as `read` gives it, from a path or from memory
 /// @param sampling   the rate multiplies every dt; the trial is at the rate it was saved at

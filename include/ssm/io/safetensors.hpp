@@ -52,13 +52,13 @@ inline nlohmann::json header_of(std::string_view text) {
   try {
     header = nlohmann::json::parse(text.begin(), text.end(), watch);
   } catch (const nlohmann::json::exception& error) {
-    throw FormatError(std::string("its header is damaged: expected JSON, got ") + error.what());
+    throw FormatError(ssm::detail::message("its header is damaged: expected JSON, got ", error.what()));
   }
   if (deep)
     throw FormatError("its header is damaged: expected a description of each tensor, got one that nests deeper");
-  if (!twice.empty()) throw FormatError(twice + ": expected once in the header, is there twice");
+  if (!twice.empty()) throw FormatError(ssm::detail::message(twice, ": expected once in the header, is there twice"));
   if (!header.is_object())
-    throw FormatError(std::string("its header is damaged: expected a JSON object, got ") + header.type_name());
+    throw FormatError(ssm::detail::message("its header is damaged: expected a JSON object, got ", header.type_name()));
   return header;
 }
 
@@ -66,13 +66,15 @@ inline nlohmann::json header_of(std::string_view text) {
 inline std::vector<std::uint64_t> whole_numbers(const std::string& name, const char* what,
                                                 const nlohmann::json& entry) {
   const auto found = entry.find(what);
-  if (found == entry.end()) throw FormatError(name + ": expected its " + what + " in the header, they are not there");
-  if (!found->is_array()) throw FormatError(name + ": expected a list as its " + what + ", got " + found->dump());
+  if (found == entry.end())
+    throw FormatError(ssm::detail::message(name, ": expected its ", what, " in the header, they are not there"));
+  if (!found->is_array())
+    throw FormatError(ssm::detail::message(name, ": expected a list as its ", what, ", got ", found->dump()));
   std::vector<std::uint64_t> all;
   for (const auto& each : *found) {
     if (!each.is_number_unsigned())
-      throw FormatError(name + ": expected whole numbers of at least 0, below 2^64, as its " + what + ", got " +
-                        found->dump());
+      throw FormatError(ssm::detail::message(name, ": expected whole numbers of at least 0, below 2^64, as its ", what,
+                                             ", got ", found->dump()));
     all.push_back(each.get<std::uint64_t>());
   }
   return all;
@@ -86,21 +88,21 @@ struct Place {
 
 /// Reads what the header says of one tensor, and returns where its numbers are. Nothing is allocated by what it says.
 inline Place place_of(const std::string& name, const nlohmann::json& entry, std::uint64_t available, Tensor& tensor) {
-  const auto fail = [&](const std::string& why) { throw FormatError(name + ": " + why); };
-  if (!entry.is_object()) fail("expected a description in the header, got " + entry.dump());
+  const auto fail = [&](const std::string& why) { throw FormatError(ssm::detail::message(name, ": ", why)); };
+  if (!entry.is_object()) fail(ssm::detail::message("expected a description in the header, got ", entry.dump()));
   const auto type = entry.find("dtype");
   if (type == entry.end() || !type->is_string()) fail("expected its dtype in the header, it is not there");
   tensor.type = type->get<std::string>();
   const auto known = dtype(tensor.type);
-  if (!known) fail("expected a type of numbers as F32 or I64, got " + tensor.type);
+  if (!known) fail(ssm::detail::message("expected a type of numbers as F32 or I64, got ", tensor.type));
   const auto shape = whole_numbers(name, "shape", entry), offsets = whole_numbers(name, "data_offsets", entry);
-  if (offsets.size() != 2) fail("expected two data_offsets, got " + std::to_string(offsets.size()));
+  if (offsets.size() != 2) fail(ssm::detail::message("expected two data_offsets, got ", offsets.size()));
   if (offsets[0] > offsets[1])
-    fail("expected its numbers to end behind where they begin, got " + std::to_string(offsets[0]) + " .. " +
-         std::to_string(offsets[1]));
+    fail(ssm::detail::message("expected its numbers to end behind where they begin, got ", offsets[0], " .. ",
+                              offsets[1]));
   if (offsets[1] > available)
-    fail("expected its numbers to end within the file's " + std::to_string(available) + " bytes of numbers, got " +
-         std::to_string(offsets[1]) + ": the file is cut off or damaged");
+    fail(ssm::detail::message("expected its numbers to end within the file's ", available, " bytes of numbers, got ",
+                              offsets[1], ": the file is cut off or damaged"));
   auto bytes = static_cast<std::uint64_t>(known->bytes);
   const std::uint64_t held = offsets[1] - offsets[0];
   constexpr std::uint64_t limit = std::numeric_limits<Index>::max();
@@ -110,11 +112,12 @@ inline Place place_of(const std::string& name, const nlohmann::json& entry, std:
     too_large = too_large || size > limit || (size > 0 && bytes > limit / size);
     bytes *= size;
   }
-  if (too_large && !empty) fail("expected a shape whose numbers fit into the file, got " + entry.at("shape").dump());
+  if (too_large && !empty)
+    fail(ssm::detail::message("expected a shape whose numbers fit into the file, got ", entry.at("shape").dump()));
   if (empty) bytes = 0;
   if (bytes != held)
-    fail("expected " + std::to_string(bytes) + " bytes for " + entry.at("shape").dump() + " of " + tensor.type +
-         ", got " + std::to_string(held));
+    fail(ssm::detail::message("expected ", bytes, " bytes for ", entry.at("shape").dump(), " of ", tensor.type,
+                              ", got ", held));
   for (const std::uint64_t size : shape) tensor.shape.push_back(static_cast<Index>(std::min(size, limit)));
   return {offsets[0], offsets[1], name};
 }
@@ -132,20 +135,22 @@ inline File read(std::span<const std::byte> bytes, const std::string& name = "a 
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::uint64_t header_size = 0;
   if (all.size() < 8)
-    throw FormatError("expected a safetensors file, of at least 8 bytes, got " + std::to_string(all.size()));
+    throw FormatError(ssm::detail::message("expected a safetensors file, of at least 8 bytes, got ", all.size()));
   std::memcpy(&header_size, all.data(), 8);
   if (header_size > all.size() - 8)
-    throw FormatError("expected a header of " + std::to_string(header_size) + " bytes, got " +
-                      std::to_string(all.size() - 8) + ": no safetensors file, or cut off");
+    throw FormatError(ssm::detail::message("expected a header of ", header_size, " bytes, got ", all.size() - 8,
+                                           ": no safetensors file, or cut off"));
   const auto header = detail::header_of(all.substr(8, header_size));
   const std::string_view data = all.substr(8 + header_size);
   File file;
   std::vector<detail::Place> places;
   for (const auto& [key, entry] : header.items()) {
     if (key == "__metadata__") {
-      if (!entry.is_object()) throw FormatError("__metadata__: expected an object of texts, got " + entry.dump());
+      if (!entry.is_object())
+        throw FormatError(ssm::detail::message("__metadata__: expected an object of texts, got ", entry.dump()));
       for (const auto& [word, value] : entry.items()) {
-        if (!value.is_string()) throw FormatError("metadata '" + word + "': expected a text, got " + value.dump());
+        if (!value.is_string())
+          throw FormatError(ssm::detail::message("metadata '", word, "': expected a text, got ", value.dump()));
         file.metadata.emplace(word, value.get<std::string>());
       }
       continue;
@@ -158,19 +163,19 @@ inline File read(std::span<const std::byte> bytes, const std::string& name = "a 
   std::string before = "the header";
   for (const auto& place : places) {
     if (place.begin != end)
-      throw FormatError(place.name + ": expected its numbers to begin at " + std::to_string(end) + ", where " + before +
-                        " ends, got " + std::to_string(place.begin) +
-                        (place.begin < end ? ": they overlap" : ": a gap"));
+      throw FormatError(ssm::detail::message(place.name, ": expected its numbers to begin at ", end, ", where ", before,
+                                             " ends, got ", place.begin,
+                                             (place.begin < end ? ": they overlap" : ": a gap")));
     end = place.end;
     before = place.name;
   }
   if (end != data.size())
-    throw FormatError("expected " + std::to_string(end) + " bytes of numbers, got " + std::to_string(data.size()));
+    throw FormatError(ssm::detail::message("expected ", end, " bytes of numbers, got ", data.size()));
   for (const auto& place : places)
     file.tensors.at(place.name).bytes = data.substr(place.begin, place.end - place.begin);
   return file;
 } catch (const FormatError& error) {
-  throw FormatError(name + ": " + error.what());
+  throw FormatError(ssm::detail::message(name, ": ", error.what()));
 }
 
 /// Reads a whole file.
@@ -178,7 +183,7 @@ inline File read(std::span<const std::byte> bytes, const std::string& name = "a 
 /// @throws       FormatError as for one in memory, and where there is no file, or something that is none
 inline File read(const std::filesystem::path& path) {
   const auto fail = [&](const std::string& why) {
-    throw FormatError(path.string() + ": expected a safetensors file, " + why);
+    throw FormatError(ssm::detail::message(path.string(), ": expected a safetensors file, ", why));
   };
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
@@ -200,7 +205,7 @@ inline void write(const std::filesystem::path& path, const File& file) {
     try {
       static_cast<void>(nlohmann::json(text).dump());
     } catch (const nlohmann::json::exception&) {
-      throw FormatError(path.string() + ": " + what + ": expected UTF-8, got other bytes");
+      throw FormatError(ssm::detail::message(path.string(), ": ", what, ": expected UTF-8, got other bytes"));
     }
   };
   for (const auto& [key, value] : file.metadata) {
@@ -241,13 +246,15 @@ template <class T>
 void take(const File& file, const std::vector<Parameter<T>>& arrays, const std::string& folder = "") {
   for (const auto& each : arrays) {
     const auto found = file.tensors.find(folder + each.name);
-    if (found == file.tensors.end()) throw FormatError(folder + each.name + ": expected in the file, is not there");
+    if (found == file.tensors.end())
+      throw FormatError(ssm::detail::message(folder, each.name, ": expected in the file, is not there"));
     const Tensor& tensor = found->second;
     if (tensor.shape != each.shape)
-      throw FormatError(folder + each.name + ": expected shape " + detail::text(each.shape) + ", got " +
-                        detail::text(tensor.shape));
+      throw FormatError(ssm::detail::message(folder, each.name, ": expected shape ", detail::text(each.shape), ", got ",
+                                             detail::text(tensor.shape)));
     if (tensor.type != detail::type_name<T>())
-      throw FormatError(folder + each.name + ": expected " + detail::type_name<T>() + ", got " + tensor.type);
+      throw FormatError(
+          ssm::detail::message(folder, each.name, ": expected ", detail::type_name<T>(), ", got ", tensor.type));
   }
   for (const auto& each : arrays)
     if (!each.values.empty())

@@ -12,7 +12,8 @@ namespace ssm::io::detail {
 
 inline const std::string& need(const File& file, const std::string& key) {
   const auto found = file.metadata.find(key);
-  if (found == file.metadata.end()) throw FormatError("metadata '" + key + "': expected in the file, is not there");
+  if (found == file.metadata.end())
+    throw FormatError(ssm::detail::message("metadata '", key, "': expected in the file, is not there"));
   return found->second;
 }
 /// The value of an enumeration that a word of the metadata stands for.
@@ -25,7 +26,7 @@ Enum value_of_word(const File& file, const std::string& key) {
     if (word == words[i]) return static_cast<Enum>(i);
     all += (i == 0 ? "'" : i + 1 == words.size() ? " or '" : ", '") + std::string(words[i]) + "'";
   }
-  throw FormatError("metadata '" + key + "': expected " + all + ", got '" + word + "'");
+  throw FormatError(ssm::detail::message("metadata '", key, "': expected ", all, ", got '", word, "'"));
 }
 
 /// A number of the metadata, which must be one that Number has: whole where it counts, 0 or 1 where it says yes or no,
@@ -34,7 +35,7 @@ template <class Number>
 Number number(const File& file, const std::string& key) {
   const std::string& text = need(file, key);
   const auto fail = [&](const char* expected) {
-    throw FormatError("metadata '" + key + "': expected " + expected + ", got '" + text + "'");
+    throw FormatError(ssm::detail::message("metadata '", key, "': expected ", expected, ", got '", text, "'"));
   };
   std::istringstream stream(text);
   double value = 0;
@@ -75,7 +76,8 @@ void read_method(const File& file, const std::string& key, std::variant<Methods.
     return true;
   };
   if (!(matches(Methods{}) || ...))
-    throw FormatError("metadata '" + key + "': expected " + ssm::detail::names(method) + ", got '" + name + "'");
+    throw FormatError(
+        ssm::detail::message("metadata '", key, "': expected ", ssm::detail::names(method), ", got '", name, "'"));
 }
 
 /// visit(key, value) for all that a file says of a stack but for its blocks; an old one, of version 1 or 2, says less.

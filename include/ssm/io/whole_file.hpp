@@ -54,11 +54,12 @@ inline void write_whole(const std::filesystem::path& path, std::string_view byte
   const auto fail = [&](const std::string& what, int why) {
     std::error_code ignored;
     std::filesystem::remove(part, ignored);
-    throw Error(path.string() + ": could not " + what + ": " + std::strerror(why));
+    throw Error(ssm::detail::message(path.string(), ": could not ", what, ": ", std::strerror(why)));
   };
   {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(open_empty(part), &std::fclose);
-    if (out == nullptr) throw Error(path.string() + ": could not be written: " + std::strerror(errno));
+    if (out == nullptr)
+      throw Error(ssm::detail::message(path.string(), ": could not be written: ", std::strerror(errno)));
     if (std::fwrite(bytes.data(), 1, bytes.size(), out.get()) != bytes.size()) fail("be written", errno);
     if (!sync(out.get())) fail("reach the disk", errno);
   }

@@ -144,9 +144,10 @@ class CauchySums {
 /// @param dsystem    += cotangents of Lambda, P, Q where the system has one, and B
 /// @param dC_tilde   += cotangent of C~                     (M)
 /// @return           cotangent of g.     O(N R^2)
-inline Complex<double> cauchy_vjp(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde,
-                                  Complex<double> g, std::span<const Complex<double>> dsums,
-                                  DplrSystem<double>& dsystem, RowVector<Complex<double>>& dC_tilde) {
+template <Fp64 S>
+Complex<double> cauchy_vjp(const DplrSystem<S>& system, const RowVector<Complex<double>>& C_tilde, Complex<double> g,
+                           std::span<const Complex<double>> dsums, DplrSystem<double>& dsystem,
+                           RowVector<Complex<double>>& dC_tilde) {
   const Index width = 1 + system.rank();
   Complex<double> dg = 0;
   for (Index n = 0; n < system.modes(); ++n) {

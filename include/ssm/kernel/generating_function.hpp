@@ -33,7 +33,8 @@ struct Circle {
 /// @param circle    L and damping
 /// @return          C~ (M)
 /// @note            O(N^3 log L) time, 3 N^2 numbers of memory
-inline RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<double>& system, Circle circle) {
+template <Fp64 S>
+RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<S>& system, Circle circle) {
   const DiscreteDenseSystem<double> real = dense(system);
   const Index M = system.modes(), odd = system.states % 2;
   const Index N = system.states;
@@ -71,8 +72,9 @@ inline RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<doub
 /// @param dC_tilde   cotangent of C~                                       (M)
 /// @param dsystem    += cotangents of Delta, P_bar, Q_bar and C
 /// @note             O(N^3 log L) time, O(N^2 log L) memory
-inline void truncated_output_vjp(const DiscreteDplrSystem<double>& system, Circle circle,
-                                 const RowVector<Complex<double>>& dC_tilde, DiscreteDplrSystem<double>& dsystem) {
+template <Fp64 S>
+void truncated_output_vjp(const DiscreteDplrSystem<S>& system, Circle circle,
+                          const RowVector<Complex<double>>& dC_tilde, DiscreteDplrSystem<double>& dsystem) {
   const DiscreteDenseSystem<double> real = dense(system);
   const Index M = system.modes(), odd = system.states % 2, N = system.states;
   RowVector<double> drow(N);
@@ -139,8 +141,9 @@ inline bool meets_minus_one(Circle circle) { return circle.length % 2 == 0 && ci
 /// @param circle     L and damping
 /// @param spectrum   K^ at z_0 .. z_(L/2)                          (L/2 + 1); the rest are conjugates
 /// @note             O(N R^2 L) time, O(N R^2) memory
-inline void generating_function(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde, double dt,
-                                Circle circle, std::span<Complex<double>> spectrum) {
+template <Fp64 S>
+void generating_function(const DplrSystem<S>& system, const RowVector<Complex<double>>& C_tilde, double dt,
+                         Circle circle, std::span<Complex<double>> spectrum) {
   ssm::detail::require_size("bins of the spectrum", circle.length / 2 + 1, static_cast<Index>(spectrum.size()));
   CauchySums cauchy(system, C_tilde);
   const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;
@@ -190,9 +193,10 @@ inline void generating_function(const DplrSystem<double>& system, const RowVecto
 /// @param ddt         += cotangent of dt where the nodes are made
 /// @throws            ShapeError if the sizes disagree
 /// @note              O(N R^2 L) time
-inline void generating_function_vjp(const DplrSystem<double>& system, const RowVector<Complex<double>>& C_tilde,
-                                    double dt, Circle circle, std::span<const Complex<double>> dspectrum,
-                                    DplrSystem<double>& dsystem, RowVector<Complex<double>>& dC_tilde, double& ddt) {
+template <Fp64 S>
+void generating_function_vjp(const DplrSystem<S>& system, const RowVector<Complex<double>>& C_tilde, double dt,
+                             Circle circle, std::span<const Complex<double>> dspectrum, DplrSystem<double>& dsystem,
+                             RowVector<Complex<double>>& dC_tilde, double& ddt) {
   ssm::detail::require_size("bins of the spectrum", circle.length / 2 + 1, static_cast<Index>(dspectrum.size()));
   CauchySums cauchy(system, C_tilde);
   const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;

@@ -42,7 +42,8 @@ Vector<T> krylov(const DiscreteDenseSystem<T>& system, Index length) {
 /// @return         X (N, L)
 /// @throws         ShapeError if there is not one input; DomainError if the length is negative
 /// @note           O(N^2 L + N^3 log L) time, O(N L) memory: the table is what S4 does away with
-inline Matrix<double> krylov_table(const DiscreteDenseSystem<double>& system, Index length) {
+template <Fp64 S>
+Matrix<double> krylov_table(const DiscreteDenseSystem<S>& system, Index length) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_at_least("length of the kernel", 0, length);
   const Index N = system.states();
@@ -68,7 +69,8 @@ inline Matrix<double> krylov_table(const DiscreteDenseSystem<double>& system, In
 /// @return         K (L), equal to krylov to 1e-12 of its peak
 /// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
 /// @note           as krylov_table
-inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& system, Index length) {
+template <Fp64 S>
+Vector<double> krylov_by_squaring(const DiscreteDenseSystem<S>& system, Index length) {
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   return krylov_table(system, length).transpose().lazyProduct(system.C.transpose());
 }
@@ -85,7 +87,8 @@ inline Vector<double> krylov_by_squaring(const DiscreteDenseSystem<double>& syst
 /// @return         K (L), equal to krylov to 1e-12 of its peak
 /// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
 /// @note           O(N L + N^2 sqrt(L) + N^3 log L) time, O(N sqrt(L) + N^2 + L) memory
-inline Vector<double> krylov_by_blocks(const DiscreteDenseSystem<double>& system, Index length) {
+template <Fp64 S>
+Vector<double> krylov_by_blocks(const DiscreteDenseSystem<S>& system, Index length) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   ssm::detail::require_at_least("length of the kernel", 0, length);

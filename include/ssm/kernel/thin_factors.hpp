@@ -21,7 +21,8 @@ inline void add_product(const Matrix<double>& left, const Matrix<double>& right,
 }
 
 /// A^exponent by repeated squaring.     O(N^3 log exponent)
-inline Matrix<double> power(Matrix<double> A, Index exponent) {
+template <Fp64 S>
+Matrix<double> power(Matrix<S> A, Index exponent) {
   const Index N = A.rows();
   Matrix<double> result = Matrix<double>::Identity(N, N), product(N, N);
   const auto multiply = [&](const Matrix<double>& left, Matrix<double>& right) {  // right = left right

@@ -19,7 +19,8 @@ namespace ssm::kernel {
 /// @return         K (L)
 /// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
 /// @note           O(N L) time, O(N sqrt(L) + L) memory; equal to krylov of the dense system to 1e-10 of its peak
-inline Vector<double> vandermonde(const DiscreteDiagonalSystem<double>& system, Index length) {
+template <Fp64 S>
+Vector<double> vandermonde(const DiscreteDiagonalSystem<S>& system, Index length) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   ssm::detail::require_at_least("length of the kernel", 0, length);
@@ -57,8 +58,9 @@ inline Vector<double> vandermonde(const DiscreteDiagonalSystem<double>& system, 
 /// @param dsystem   += cotangents of Lambda_bar, B_bar and C
 /// @throws          ShapeError if the sizes disagree
 /// @note            O(N L) time, O(N) memory
-inline void vandermonde_vjp(const DiscreteDiagonalSystem<double>& system, const Vector<double>& dK,
-                            DiscreteDiagonalSystem<double>& dsystem) {
+template <Fp64 S>
+void vandermonde_vjp(const DiscreteDiagonalSystem<S>& system, const Vector<double>& dK,
+                     DiscreteDiagonalSystem<double>& dsystem) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   const Index M = system.Lambda_bar.size();

@@ -287,7 +287,8 @@ class AnyModelOf final : public AnyModel<typename Layer::Scalar> {
   void parameters_vjp(const Erased& cotangent, AnyParameters<T>& gradient) const override {
     auto* const own = gradient.template get<Layer>();
     if (own == nullptr)
-      throw ShapeError("gradient: expected that of " + parameters().kind() + ", got " + gradient.kind());
+      throw ShapeError(
+          ssm::detail::message("gradient: expected that of ", parameters().kind(), ", got ", gradient.kind()));
     layer.parameters_vjp(cotangent.as<Cotangent>(), const_cast<typename Layer::Parameters&>(*own));
   }
 };

@@ -75,8 +75,8 @@ double global_norm(const std::vector<Parameter<T>>& gradients) {
 ///     m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  p -= r (decay p + m/(1 - b1^k) / (sqrt(v/(1 - b2^k)) +
 ///     epsilon))
 ///
-/// Loshchilov, Hutter 2019, arXiv:1711.05101; the slower dynamics: S4, arXiv:2111.00396, appendix D. Arrays of Role::statistic
-/// are left alone.
+/// Loshchilov, Hutter 2019, arXiv:1711.05101; the slower dynamics: S4, arXiv:2111.00396, appendix D. Arrays of
+/// Role::statistic are left alone.
 template <Real T>
 class AdamW {
  public:
@@ -101,8 +101,8 @@ class AdamW {
       if (!found) {
         std::string names;
         for (const auto& each : parameters_) names += (names.empty() ? "" : ", ") + each.name;
-        throw DomainError("group '" + group.pattern +
-                          "': expected a pattern that fits an array, got one that fits none of " + names);
+        throw DomainError(ssm::detail::message(
+            "group '", group.pattern, "': expected a pattern that fits an array, got one that fits none of ", names));
       }
     }
     for (const auto& each : parameters_) {

@@ -86,8 +86,8 @@ inline std::vector<Group> s5_groups(std::string_view setting, const S5Rates& rat
   } else if (setting == "noBCdecay") {
     add(rates.ssm, 0, "B_ri", "C_ri", "D");
   } else {
-    throw DomainError("setting of S5: expected standard, BandCdecay, BfastandCdecay or noBCdecay, got '" +
-                      std::string(setting) + "'");
+    throw DomainError(ssm::detail::message(
+        "setting of S5: expected standard, BandCdecay, BfastandCdecay or noBCdecay, got '", setting, "'"));
   }
   return all;
 }

@@ -166,13 +166,15 @@ class Trainer {
   bool resume() {
     if (options_.checkpoint.empty() || !std::filesystem::exists(options_.checkpoint)) return false;
     const io::File file = io::read(options_.checkpoint);
-    const auto fail = [&](const std::string& why) { throw io::FormatError(options_.checkpoint.string() + ": " + why); };
+    const auto fail = [&](const std::string& why) {
+      throw io::FormatError(ssm::detail::message(options_.checkpoint.string(), ": ", why));
+    };
     if (const std::string format = io::detail::need(file, "format"); format != "ssm checkpoint")
-      fail("format: expected 'ssm checkpoint', got '" + format + "'");
+      fail(ssm::detail::message("format: expected 'ssm checkpoint', got '", format, "'"));
     for (const auto& [name, value] : options_.recipe())
       if (const std::string was = io::detail::need(file, "training/" + name); was != value)
-        fail(name + ": expected that of the training that the checkpoint is of, '" + was + "', got '" + value +
-             "'; remove the checkpoint to begin anew");
+        fail(ssm::detail::message(name, ": expected that of the training that the checkpoint is of, '", was, "', got '",
+                                  value, "'; remove the checkpoint to begin anew"));
     const auto found = file.tensors.find("progress");
     if (found == file.tensors.end() || found->second.type != "F64" || found->second.shape.size() != 1 ||
         found->second.shape[0] < 6 || (found->second.shape[0] - 6) % epoch_numbers != 0)
@@ -296,8 +298,8 @@ class Trainer {
           ssm::detail::message("examples: expected the ", examples_, " that this training began with, got ", examples));
     std::string found = fingerprint(examples, sample);
     if (!fingerprint_.empty() && found != fingerprint_)
-      throw DomainError("examples: expected those that this training began with, of fingerprint " + fingerprint_ +
-                        ", got others, of fingerprint " + found);
+      throw DomainError(ssm::detail::message("examples: expected those that this training began with, of fingerprint ",
+                                             fingerprint_, ", got others, of fingerprint ", found));
     examples_ = examples;
     fingerprint_ = std::move(found);
     std::vector<Index> all(at(examples));
