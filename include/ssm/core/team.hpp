@@ -9,6 +9,11 @@
 
 namespace ssm {
 
+/// A member of a team does not answer, or cannot be reached.
+struct TeamError : Error {
+  using Error::Error;
+};
+
 /// Processes that the caller lends to a training, as an Executor lends threads: each works at its part of a batch, and
 /// all get the same bits. The library's own are the ranks of an MPI run (mpi/communicator.hpp); derive from it to lend
 /// others.

@@ -22,8 +22,8 @@
 namespace ssm::mpi {
 
 /// MPI reports an error, or another rank does not answer.
-struct CommunicationError : Error {
-  using Error::Error;
+struct CommunicationError : TeamError {
+  using TeamError::TeamError;
 };
 
 namespace detail {

@@ -105,9 +105,9 @@ class Trainer {
   /// @return           whether it came to the end; the model is the averaged one then
   /// @throws           DomainError if there were other examples when this training began; TrainingError where an
   ///                   example cannot be made, or its loss or a gradient is not finite: with the step, the example, the
-  ///                   array and the last checkpoint; Error where that cannot be written. The model is as after the
-  ///                   step before.
-  bool run(Index examples, const MakeSample& sample, const Loss& loss, const Listener& listener = {}) {
+  ///                   array and the last checkpoint, or where a member of the team does not answer; Error where the
+  ///                   checkpoint cannot be written. The model is as after the step before.
+  bool run(Index examples, const MakeSample& sample, const Loss& loss, const Listener& listener = {}) try {
     begin(examples, sample);
     const Index together = examples_per_step(), per_epoch = steps_per_epoch(), total = options_.epochs * per_epoch;
     const auto begun = std::chrono::steady_clock::now();
@@ -151,6 +151,8 @@ class Trainer {
     if (!averaged_) exchange();
     averaged_ = true;
     return true;
+  } catch (const TeamError& error) {
+    throw stopped(error.what());
   }
 
   /// Writes the checkpoint, whole or not at all; of a team the first member does.
