@@ -106,6 +106,12 @@ class BothWays {
   Index outputs() const { return (Kind::beside ? 2 : 1) * outputs_of(forward_); }
   /// H, where outputs are as many as inputs.
   Index features() const { return outputs(); }
+  /// The layer that reads from the first step on.
+  const ForwardLayer& forward_layer() const noexcept { return forward_; }
+  /// The layer that reads from the last step on.
+  const BackwardLayer& backward_layer() const noexcept { return backward_; }
+  /// How they are joined.
+  using Joined = Kind;
   /// Ratio of sampling intervals: every time step is multiplied by it.
   double rate() const noexcept requires requires(const ForwardLayer& layer) { layer.rate(); }
   { return forward_.rate(); }

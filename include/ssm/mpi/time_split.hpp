@@ -23,6 +23,10 @@ struct Scanned {};
 struct InOrder {};
 /// @}
 
+/// The end of a sequence from which a layer reads it. From the last step on, the last rank begins, and each gives its
+/// stretch turned round: its last step first.
+enum class ReadFrom { first, last };
+
 namespace detail {
 
 /// Checksum of the numbers of a layer's parameters, their sizes and its rate.
@@ -127,8 +131,10 @@ class TimeSplit {
 
   /// @param layer   the same on every rank; must outlive this
   /// @param ranks   who hold the stretches; must outlive this
+  /// @param from    the end that the layer reads from; "rank 0" below is the last one where that is the last step
   /// @throws        DomainError on every rank if the layers differ
-  TimeSplit(const Layer& layer, Communicator& ranks) : layer_(&layer), ranks_(&ranks) {
+  TimeSplit(const Layer& layer, Communicator& ranks, ReadFrom from = ReadFrom::first)
+      : layer_(&layer), ranks_(&ranks), from_(from) {
     require_agreement(ranks, "parameters of the layer", detail::checksum_of(layer));
   }
 
@@ -172,15 +178,15 @@ class TimeSplit {
   /// @throws            ShapeError if the sizes disagree; CommunicationError if another rank does not answer
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    typename Layer::Cotangent& cotangent, InOrder) requires TrainableSSMLayer<Layer> {
-    if (ranks_->rank() + 1 < ranks_->size()) dstate = received(ranks_->rank() + 1);
+    if (place() + 1 < ranks_->size()) dstate = received(rank_at(place() + 1));
     layer_->forward_vjp(u, before, dy, dstate, du, cotangent);
-    if (ranks_->rank() > 0) send(dstate, ranks_->rank() - 1);
+    if (place() > 0) send(dstate, rank_at(place() - 1));
   }
   /// Computes them for a layer whose states can be joined by a scan. The backward run is linear in (dy, dstate): it
   /// runs once with dy alone, and once more with what the later ranks make of dstate.
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    typename Layer::Cotangent& cotangent, Scanned = {}) requires detail::Joinable<Layer> {
-    const bool last = ranks_->rank() + 1 == ranks_->size();
+    const bool last = place() + 1 == ranks_->size();
     State own = last ? dstate : layer_->initial_state();
     layer_->forward_vjp(u, before, dy, own, du, cotangent);
     Step step{jump(u.length()), detail::numbers_of(*layer_, own)};
@@ -204,6 +210,15 @@ class TimeSplit {
   };
   static constexpr Index tile = 1024;  // steps of a free response at a time
 
+  /// The number of this rank's stretch in the order that the layer reads them in.
+  Index place() const noexcept {
+    return from_ == ReadFrom::first ? ranks_->rank() : ranks_->size() - 1 - ranks_->rank();
+  }
+  /// The rank of a place, or -1 where there is none.
+  Index rank_at(Index place) const noexcept {
+    if (place < 0 || place >= ranks_->size()) return -1;
+    return from_ == ReadFrom::first ? place : ranks_->size() - 1 - place;
+  }
   void send(const State& state, Index to) {
     std::vector<std::byte> bytes(static_cast<std::size_t>(byte_size(state)));
     save(state, bytes);
@@ -224,14 +239,14 @@ class TimeSplit {
     layer_->forward(u, y, state);
   }
   State in_order(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state) {
-    if (ranks_->rank() > 0) state = received(ranks_->rank() - 1);
+    if (place() > 0) state = received(rank_at(place() - 1));
     State before = state;
     run(u, intervals, y, state);
-    if (ranks_->rank() + 1 < ranks_->size()) send(state, ranks_->rank() + 1);
+    if (place() + 1 < ranks_->size()) send(state, rank_at(place() + 1));
     return before;
   }
   State scanned(ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y, State& state) {
-    State before = ranks_->rank() == 0 ? state : layer_->initial_state(), own = before;
+    State before = place() == 0 ? state : layer_->initial_state(), own = before;
     run(u, intervals, y, own);
     Step step{jump(u.length(), intervals), detail::numbers_of(*layer_, own)};
     const auto earlier = exclusive(step, false);
@@ -255,16 +270,16 @@ class TimeSplit {
   /// there are no such ranks. In ceil(log2(ranks)) messages: after the one over distance d a rank knows the 2 d
   /// stretches up to its own.
   std::optional<Step> exclusive(const Step& own, bool backwards) {
-    const Index P = ranks_->size(), place = backwards ? P - 1 - ranks_->rank() : ranks_->rank();
-    const auto rank_at = [&](Index other) { return other < 0 || other >= P ? -1 : backwards ? P - 1 - other : other; };
+    const Index P = ranks_->size(), own_place = backwards ? P - 1 - place() : place();
+    const auto rank_of = [&](Index other) { return rank_at(backwards ? P - 1 - other : other); };
     std::optional<Step> before;
     Step window = own;  // of the stretches up to this one, its own included
     std::vector<double> sent(window.J.entries().size() + window.x.size()), received(sent.size());
     for (Index distance = 1; distance < P; distance *= 2) {
       std::copy(window.J.entries().begin(), window.J.entries().end(), sent.begin());
       std::copy(window.x.begin(), window.x.end(), sent.end() - std::ssize(window.x));
-      const Index from = rank_at(place - distance);
-      ranks_->exchange(std::as_bytes(std::span(sent)), rank_at(place + distance),
+      const Index from = rank_of(own_place - distance);
+      ranks_->exchange(std::as_bytes(std::span(sent)), rank_of(own_place + distance),
                        std::as_writable_bytes(std::span(received)), from);
       if (from < 0) continue;
       Step earlier = own;
@@ -315,6 +330,7 @@ class TimeSplit {
 
   const Layer* layer_;
   Communicator* ranks_;
+  ReadFrom from_;
   std::optional<std::pair<Index, Jump>> kept_;  // a length, and its J
 };
 
