@@ -31,5 +31,5 @@ docs_packages="doxygen"
 clang_packages="clang libclang-rt-dev"
 neon_packages="g++-aarch64-linux-gnu qemu-user"
 windows_packages="g++-mingw-w64-x86-64-posix"
-# MPICH instead: mpich libmpich-dev
 mpi_packages="openmpi-bin libopenmpi-dev"
+mpich_packages="mpich libmpich-dev"
