@@ -73,27 +73,27 @@ void is_one_model(const nn::Stack<Layer>& model, Carry carry, bool uneven = fals
       gaps[k] = static_cast<T>(0.25 + 0.5 * static_cast<double>(k % 4));
       observed[k] = k % 5 != 2;
     }
-  const auto reading = [&](Index first, Index count, Index counted) {
-    nn::Reading<T> of_stretch{.counted = counted};
+  const bool pooled = shape.pool != nn::Pool::none;
+  const Index counted = L - 20;  // the last 20 steps are padding, where the answer is pooled
+  const auto reading = [&](Index first, Index count) {
+    nn::Reading<T> of_stretch;
+    if (pooled) of_stretch.counted = std::clamp<Index>(counted - first, 0, count);
     if (!uneven) return of_stretch;
     of_stretch.intervals = Intervals<T>(InLayerSteps<T>{gaps}).part(first, count);
     of_stretch.observed = Observed(observed).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
     return of_stretch;
   };
-  const Index counted = shape.pool == nn::Pool::none ? L : L - 20;  // the last 20 steps are padding
   Rows<T> whole(model.answers(L), O);
-  auto of_whole = reading(0, L, counted);
-  if (shape.pool == nn::Pool::none) of_whole.counted.reset();
-  model.forward({u.data(), L, shape.inputs}, {whole.data(), whole.rows(), O}, of_whole);
+  model.forward({u.data(), L, shape.inputs}, {whole.data(), whole.rows(), O}, reading(0, L));
 
   const auto all = borders(world.size(), L);
   const Index first = all[static_cast<std::size_t>(world.rank())];
   const Index count = all[static_cast<std::size_t>(world.rank() + 1)] - first;
   mpi::StackTimeSplit<Layer> split(model, world);
-  Rows<T> answer(shape.pool == nn::Pool::none ? count : 1, O);
+  Rows<T> answer(pooled ? 1 : count, O);
   split.forward({u.data() + first * shape.inputs, count, shape.inputs}, {answer.data(), answer.rows(), O},
-                reading(first, count, std::clamp<Index>(counted - first, 0, count)), carry);
-  const Rows<T> expected = shape.pool == nn::Pool::none ? Rows<T>(whole.middleRows(first, count)) : whole;
+                reading(first, count), carry);
+  const Rows<T> expected = pooled ? whole : Rows<T>(whole.middleRows(first, count));
   CHECK(difference<T>(answer, expected) < 100 * std::numeric_limits<T>::epsilon());
 }
 
@@ -137,6 +137,10 @@ TEST_CASE("what a deep model over ranks cannot do is said", "[mpi]") {
   std::vector<float> answer(4);
   CHECK_THROWS_WITH(split.forward({answer.data(), 0, 3}, {answer.data(), 1, 4}),
                     support::ContainsSubstring("expected at least 1, got 0"));
+  const auto every = deep<S4D<float>>(diagonal::Linear{}, {.pool = nn::Pool::none});
+  mpi::StackTimeSplit<S4D<float>> each_step(every, world);
+  CHECK_THROWS_WITH(each_step.forward({answer.data(), 1, 3}, {answer.data(), 1, 4}, {.counted = 1}),
+                    support::ContainsSubstring("expected none where every step has an answer"));
   const std::vector<float> gaps(2, 1.0F), u(6);
   CHECK_THROWS_AS(split.forward({u.data(), 2, 3}, {answer.data(), 1, 4}, {.intervals = InLayerSteps<float>{gaps}}),
                   DomainError);

@@ -46,6 +46,8 @@ class StackTimeSplit {
     const nn::StackShape& shape = model_->shape();
     const Index L = u.length(), H = shape.features, counted = reading.counted.value_or(L);
     check(reading, L);
+    if (shape.pool == nn::Pool::none && reading.counted)
+      throw DomainError("counted steps: expected none where every step has an answer, got some");
     ssm::detail::require_size("rows of the answer", shape.pool == nn::Pool::none ? L : 1, answer.length());
     ssm::detail::require_size("numbers of an answer", shape.outputs, answer.features());
     std::vector<T> x(static_cast<std::size_t>(L * H)), seen;
