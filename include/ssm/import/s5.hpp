@@ -239,7 +239,7 @@ struct S5Pytorch {
     const auto& columns = arrays.shape(name + "C", {2, 3});
     const bool both = columns.size() > 1 && S > 0 && columns[1] == 2 * S;  // the arrays say it
     if (told.has("bidir") && told.yes("bidir") != both)
-      throw FormatError(ssm::detail::message(name, "C: expected ", (both ? "one" : "two"),
+      throw FormatError(ssm::detail::message(name, "C: expected ", both ? "one" : "two",
                                              " columns for each state, as the configuration's 'bidir' says, got shape ",
                                              detail::text(columns)));
     detail::read_output(arrays, name + "C", both, made);

@@ -108,7 +108,7 @@ nn::StackParameters<Layer> sized(const File& file, Make make) {
     throw FormatError(ssm::detail::message("format: expected 'ssm stack', got '", need(file, "format"), "'"));
   const std::string found = need(file, "version");
   if (found != "1" && found != "2" && found != version)
-    throw FormatError(ssm::detail::message("version: expected 1, 2 or ", std::string(version), ", got ", found));
+    throw FormatError(ssm::detail::message("version: expected 1, 2 or ", version, ", got ", found));
   const bool old = found != version;
   nn::StackParameters<Layer> weights;
   auto& shape = weights.shape;

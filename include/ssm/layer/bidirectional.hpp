@@ -110,7 +110,7 @@ class BothWays {
   const ForwardLayer& forward_layer() const noexcept { return forward_; }
   /// The layer that reads from the last step on.
   const BackwardLayer& backward_layer() const noexcept { return backward_; }
-  /// How they are joined.
+  /// The way in which they are joined.
   using Joined = Kind;
   /// Ratio of sampling intervals: every time step is multiplied by it.
   double rate() const noexcept requires requires(const ForwardLayer& layer) { layer.rate(); }

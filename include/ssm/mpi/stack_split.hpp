@@ -104,7 +104,7 @@ class StackTimeSplit {
         ssm::detail::refuse_intervals();
     }
   }
-  /// What the answer is made from, of the rows of all ranks in order; the sums go on from rank to rank.
+  /// Pools the rows of all ranks in order: the sums go on from rank to rank.
   /// @throws DomainError on every rank if there is no row
   std::vector<T> pooled_of_all(ConstSequence<T> x) {
     const nn::Pool how = model_->shape().pool;
