@@ -100,12 +100,7 @@ TEST_CASE("the generating function's vjp is the limit of differences", "[kernel]
   Random random(5);
   const Vector<double> dK = Vector<double>::NullaryExpr(length, [&] { return random.normal(); });
   const Index M = modes_of(N);
-  DplrSystem<double> found{N,
-                           Vector<Complex<double>>::Zero(M),
-                           Matrix<Complex<double>>::Zero(M, R),
-                           Vector<Complex<double>>::Zero(M),
-                           RowVector<Complex<double>>::Zero(M),
-                           Matrix<Complex<double>>::Zero(system.Q.rows(), system.Q.cols())};
+  auto found = system.zeros();
   double ddt = 0;
   kernel::generating_function_vjp(system, dt, dK, found, ddt);
   const auto limit = [&](auto& number, auto along, double step) {
@@ -146,8 +141,7 @@ TEST_CASE("on the paper's roots of unity the vjp is that of the spectrum, z = -1
   Random random(7);
   std::vector<Complex<double>> dspectrum(static_cast<std::size_t>(L / 2 + 1)), spectrum(dspectrum.size());
   for (auto& each : dspectrum) each = {random.normal(), random.normal()};
-  DplrSystem<double> found{N, Vector<Complex<double>>::Zero(M), Matrix<Complex<double>>::Zero(M, 1),
-                           Vector<Complex<double>>::Zero(M), RowVector<Complex<double>>::Zero(M)};
+  auto found = system.zeros();
   RowVector<Complex<double>> dC_tilde = RowVector<Complex<double>>::Zero(M);
   double ddt = 0;
   kernel::generating_function_vjp(system, C_tilde, dt, circle, dspectrum, found, dC_tilde, ddt);

@@ -30,7 +30,7 @@ DiagonalSystem<double> modes_of_matrices(const Own& matrices) {
 }
 template <class Own>
 DiagonalSystem<double> modes_of_discrete(const Own& matrices, double dt, const ModalDiscretization& method) {
-  DiagonalSystem<double> system = modes_of_matrices(matrices);
+  auto system = modes_of_matrices(matrices);
   for (Index n = 0; n < system.modes(); ++n) {
     const Complex<double> A_bar = system.Lambda(n);
     system.Lambda(n) = continuous_mode(method, A_bar, dt);
@@ -39,9 +39,8 @@ DiagonalSystem<double> modes_of_discrete(const Own& matrices, double dt, const M
   return system;
 }
 /// Stores the modes of a system of one input and output as feature h of S4's or S4D's parameters.
-template <class Parameters>
-void store_feature(Index h, const DiagonalSystem<double>& system, const Matrices& own, double dt,
-                   Parameters& parameters) {
+template <class Parameters, class Own>
+void store_feature(Index h, const DiagonalSystem<double>& system, const Own& own, double dt, Parameters& parameters) {
   using T = std::remove_cvref_t<decltype(parameters.D(0))>;
   require_size("modes of a feature's system (eigenvalues, of conjugate pairs one)", parameters.A_im.columns(),
                system.modes());
@@ -76,12 +75,12 @@ Parameters featurewise_parameters(std::span<const Matrices> systems, double dt, 
   return parameters;
 }
 /// Makes S5's parameters of a diagonal system; D is stored as a vector where it is square and diagonal.
-template <Real T>
-S5Parameters<T> mimo_parameters(const DiagonalSystem<double>& system, const Matrix<double>& D, double dt,
+template <Real T, Fp64 S>
+S5Parameters<T> mimo_parameters(const DiagonalSystem<S>& system, const Matrix<S>& D, double dt,
                                 const ModalDiscretization& method) {
   require_positive("dt", dt);
-  const Index inputs = D.cols(), outputs = D.rows(), S = system.modes();
-  Matrix<double> beside = D;
+  const Index inputs = D.cols(), outputs = D.rows(), modes = system.modes();
+  Matrix<S> beside = D;
   for (Index i = 0; i < std::min(inputs, outputs); ++i) beside(i, i) = 0;
   const bool diagonal = inputs == outputs && beside.isZero(0);
   auto parameters =
@@ -89,7 +88,7 @@ S5Parameters<T> mimo_parameters(const DiagonalSystem<double>& system, const Matr
                : S5Parameters<T>::rectangular(inputs, outputs, system.states, Spectrum::half, TimeSteps::shared);
   parameters.discretization = method;
   parameters.log_dt(0) = static_cast<T>(std::log(dt));
-  for (Index s = 0; s < S; ++s) {
+  for (Index s = 0; s < modes; ++s) {
     parameters.Lambda_re(s) = static_cast<T>(system.Lambda(s).real());
     parameters.Lambda_im(s) = static_cast<T>(system.Lambda(s).imag());
     for (Index i = 0; i < inputs; ++i) parameters.B(s, i) = Complex<T>(system.B(s, i));
@@ -177,26 +176,27 @@ typename Layer::Parameters from_continuous(const Matrices& matrices, double dt) 
 /// @throws           ShapeError if sizes disagree; DomainError if A + P P^T is no such matrix, R is above max_rank, or
 ///                   dt is not positive
 /// @note             O(N^3), in fp64
-template <class Layer>
+template <class Layer, Fp64 S = double>
 requires detail::HasParameters<Layer, S4Parameters>
-typename Layer::Parameters from_continuous(const Matrices& matrices, const Matrix<double>& P, double dt) {
+typename Layer::Parameters from_continuous(const Matrices& matrices, const std::type_identity_t<Matrix<S>>& P,
+                                           double dt) {
   using T = typename Layer::Scalar;
   detail::check_features({&matrices, 1});
   detail::require_positive("dt", dt);
   const Index N = matrices.A.rows(), R = P.cols();
   detail::require_size("rows of P", N, P.rows());
   if (R > max_rank) throw DomainError(detail::message("rank of P: expected at most ", max_rank, ", got ", R));
-  const Matrix<double> normal = matrices.A + P * P.transpose();
-  const Matrix<double> shift =
-      (normal + normal.transpose()) / 2 - Matrix<double>::Identity(N, N) * (normal.trace() / static_cast<double>(N));
+  const Matrix<S> normal = matrices.A + P * P.transpose();
+  const Matrix<S> shift =
+      (normal + normal.transpose()) / 2 - Matrix<S>::Identity(N, N) * (normal.trace() / static_cast<double>(N));
   if (!(shift.norm() <= 1e-9 * normal.norm()))
     throw DomainError("A + P P^T: expected a skew matrix and a multiple of the identity, got another");
-  hippo::Nplr whole = hippo::diagonalise_normal(normal);
+  auto whole = hippo::diagonalise_normal(normal);
   whole.P = hippo::detail::adjoint_times(whole.V, P);
   whole.B = hippo::detail::adjoint_times(whole.V, matrices.B);
-  const hippo::Nplr half = whole.half();
+  const auto half = whole.half();
   typename Layer::Parameters parameters(1, N, R);
-  detail::store_feature(0, {N, half.Lambda, half.B, matrices.C.cast<Complex<double>>() * half.V}, matrices, dt,
+  detail::store_feature(0, {N, half.Lambda, half.B, matrices.C.template cast<Complex<S>>() * half.V}, matrices, dt,
                         parameters);
   for (Index n = 0; n < half.P.rows(); ++n)
     for (Index r = 0; r < R; ++r) parameters.P(0, n, r) = Complex<T>(half.P(n, r));

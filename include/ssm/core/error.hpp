@@ -59,20 +59,21 @@ inline std::string message_of(std::initializer_list<MessagePart> parts) {
   return all;
 }
 
-template <class Part>
-MessagePart message_part(const Part& part) {
-  if constexpr (std::same_as<Part, char>)
-    return std::string_view(&part, 1);
-  else if constexpr (std::signed_integral<Part>)
-    return static_cast<long long>(part);
-  else if constexpr (std::unsigned_integral<Part>)
-    return static_cast<unsigned long long>(part);
-  else if constexpr (std::floating_point<Part>)
-    return static_cast<double>(part);
-  else if constexpr (requires { std::complex<double>(part); })
-    return std::complex<double>(part);
+inline MessagePart message_part(std::string_view text) { return text; }
+template <class Number>
+requires std::is_arithmetic_v<Number> MessagePart message_part(const Number& number) {
+  if constexpr (std::same_as<Number, char>)
+    return std::string_view(&number, 1);
+  else if constexpr (std::signed_integral<Number>)
+    return static_cast<long long>(number);
+  else if constexpr (std::unsigned_integral<Number>)
+    return static_cast<unsigned long long>(number);
   else
-    return std::string_view(part);
+    return static_cast<double>(number);
+}
+template <class T>
+MessagePart message_part(const std::complex<T>& number) {
+  return std::complex<double>(number);
 }
 
 /// The parts, written one after the other: "expected 3 features, got 4". Numbers have up to 17 digits and a point, also

@@ -15,8 +15,8 @@ namespace ssm {
 /// Scalars that layers, blocks and trainings are written for.
 template <class T>
 concept Real = std::same_as<T, float> || std::same_as<T, double>;
-/// The scalar of what is computed in fp64 alone. Such a function is a template still, so that programs that do not call
-/// it do not compile it.
+/// The scalar of what is computed in fp64 alone. Such a function is a template still, and its matrices are named by this
+/// parameter, so that programs that do not call it compile neither it nor their expressions.
 template <class T>
 concept Fp64 = std::same_as<T, double>;
 

@@ -38,8 +38,11 @@ template <class Lambda>
 Modes modes_with_unit_input(Index N, Lambda&& lambda) {
   ssm::detail::require_at_least("states", 0, N);
   const Index M = modes_of(N);
-  Modes modes{Vector<Complex<double>>(M), Vector<Complex<double>>::Ones(M)};
-  for (Index n = 0; n < M; ++n) modes.Lambda(n) = lambda(n);
+  Modes modes{Vector<Complex<double>>(M), Vector<Complex<double>>(M)};
+  for (Index n = 0; n < M; ++n) {
+    modes.Lambda(n) = lambda(n);
+    modes.B(n) = 1;
+  }
   if (N % 2 == 1) modes.Lambda(0) = modes.Lambda(0).real();
   return modes;
 }
@@ -65,8 +68,9 @@ inline Modes modes(Inverse, Index N, ssm::Random&) {
 /// Lambda_n = i pi n, do not decay; what is stored decays over 1,000 s.
 template <hippo::Measure Measure>
 Modes modes(Measure, Index N, ssm::Random&) {
-  const hippo::Nplr half = hippo::nplr(Measure{}, N).half();
-  return {half.Lambda, half.B / 2};
+  hippo::Nplr half = hippo::nplr(Measure{}, N).half();
+  for (Index n = 0; n < half.B.size(); ++n) half.B(n) /= 2;
+  return {std::move(half.Lambda), std::move(half.B)};
 }
 /// Returns the modes of this initial value.
 inline Modes modes(Unstructured, Index N, ssm::Random& random) {

@@ -44,8 +44,19 @@ struct Nplr {
   }
   /// The modes with nonnegative imaginary part, ((N+1)/2).
   Nplr half() const {
-    const Index modes = (Lambda.size() + 1) / 2;
-    return {Lambda.tail(modes), V.rightCols(modes), P.bottomRows(modes), B.tail(modes)};
+    const Index N = Lambda.size(), modes = (N + 1) / 2, first = N - modes;
+    Nplr kept;
+    kept.Lambda.resize(modes);
+    kept.V.resize(V.rows(), modes);
+    kept.P.resize(modes, P.cols());
+    kept.B.resize(modes);
+    for (Index m = 0; m < modes; ++m) {
+      kept.Lambda(m) = Lambda(first + m);
+      kept.B(m) = B(first + m);
+      for (Index n = 0; n < V.rows(); ++n) kept.V(n, m) = V(n, first + m);
+      for (Index r = 0; r < P.cols(); ++r) kept.P(m, r) = P(first + m, r);
+    }
+    return kept;
   }
 };
 
@@ -178,10 +189,10 @@ Nplr diagonalise_normal(const Matrix<S>& normal) {
   for (Index n = 0; n < N; ++n) shift += normal(n, n) / static_cast<double>(N);
   const detail::SkewTridiagonal skew(
       detail::square_of(N, [&](Index n, Index k) { return (normal(n, k) - normal(k, n)) / 2; }));
-  Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver;
-  solver.computeFromTridiagonal(Eigen::VectorXd::Zero(N), skew.e);
-  Eigen::VectorXd frequency = solver.eigenvalues();  // increasing
-  const Eigen::MatrixXd& W = solver.eigenvectors();
+  Eigen::SelfAdjointEigenSolver<Matrix<S>> solver;
+  solver.computeFromTridiagonal(Vector<S>::Zero(N), skew.e);
+  Vector<S> frequency = solver.eigenvalues();  // increasing
+  const Matrix<S>& W = solver.eigenvectors();
   Eigen::MatrixXcd V(N, N);
   for (Index n = 0; n < N; ++n)
     for (Index i = 0; i < N; ++i) {  // (-i)^k = 1, -i, -1, i, ..
@@ -203,7 +214,7 @@ Nplr diagonalise_normal(const Matrix<S>& normal) {
       if (odd == 1) V(i, middle) = basis(i, 0);
       for (Index pair = 0; pair < null_size / 2; ++pair)
         V(i, middle + odd + pair) =
-            Complex<double>(basis(i, odd + 2 * pair), basis(i, odd + 2 * pair + 1)) / std::numbers::sqrt2;
+            Complex<S>(basis(i, odd + 2 * pair), basis(i, odd + 2 * pair + 1)) / std::numbers::sqrt2;
     }
     for (Index k = 0; k < null_size; ++k) frequency(null_first + k) = 0;
   }

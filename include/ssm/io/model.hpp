@@ -45,13 +45,12 @@ void describe(File& file, const nn::StackParameters<Layer>& weights) {
   file.metadata["format"] = "ssm stack";
   file.metadata["version"] = version;
   file.metadata["transforms"] = transforms;
-  each_choice(weights.shape, false, [&](const std::string& key, const auto& value) { put_value(file, key, value); });
+  each_choice(weights.shape, false, [&](const char* key, const auto& value) { put_value(file, key, value); });
   put_value(file, "blocks", std::ssize(weights.blocks));
   for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
     const std::string folder = "block" + std::to_string(i) + "/";
     const auto& block = weights.blocks[i];
-    each_block_choice(block.shape,
-                      [&](const std::string& key, const auto& value) { put_value(file, folder + key, value); });
+    each_block_choice(block.shape, [&](const char* key, const auto& value) { put_value(file, folder + key, value); });
     file.metadata[folder + "layer"] = block.shape.layer ? ssm::detail::kind_of<Layer>(block.ssm) : "none";
     if (block.shape.layer)
       Layer::Parameters::each_setting(
@@ -112,7 +111,7 @@ nn::StackParameters<Layer> sized(const File& file, Make make) {
   const bool old = found != version;
   nn::StackParameters<Layer> weights;
   auto& shape = weights.shape;
-  each_choice(shape, old, [&](const std::string& key, auto& value) {
+  each_choice(shape, old, [&](const char* key, auto& value) {
     using Value = std::remove_reference_t<decltype(value)>;
     if constexpr (std::is_enum_v<Value>)
       if (old) return void(value = number<Value>(file, key));
@@ -147,8 +146,7 @@ nn::StackParameters<Layer> sized(const File& file, Make make) {
       block.shape = old_block(file);
       kind = need(file, "layer");
     } else {
-      each_block_choice(block.shape,
-                        [&](const std::string& key, auto& value) { take_value(file, folder + key, value); });
+      each_block_choice(block.shape, [&](const char* key, auto& value) { take_value(file, folder + key, value); });
       kind = need(file, folder + "layer");
     }
     if (block.shape.channels > 4096)

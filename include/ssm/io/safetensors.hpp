@@ -231,34 +231,47 @@ inline void write(const std::filesystem::path& path, const File& file) {
   detail::write_whole(path, all);
 }
 
+namespace detail {
+
+/// Adds a tensor of numbers as they lie in memory.
+inline void put_tensor(File& file, const std::string& name, std::string type, const std::vector<Index>& shape,
+                       std::span<const std::byte> numbers) {
+  file.tensors[name] = {std::move(type), shape,
+                        std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size())};
+}
+/// Returns a tensor of this name, shape and type.
+/// @throws FormatError that names it, what was expected and what came
+inline const Tensor& need_tensor(const File& file, const std::string& name, const std::vector<Index>& shape,
+                                 const std::string& type) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end())
+    throw FormatError(ssm::detail::message(name, ": expected in the file, is not there"));
+  const Tensor& tensor = found->second;
+  if (tensor.shape != shape)
+    throw FormatError(ssm::detail::message(name, ": expected shape ", text(shape), ", got ", text(tensor.shape)));
+  if (tensor.type != type) throw FormatError(ssm::detail::message(name, ": expected ", type, ", got ", tensor.type));
+  return tensor;
+}
+
+}  // namespace detail
+
 /// Adds arrays to a file, their names after `folder`.
 template <class T>
 void put(File& file, const std::vector<Parameter<T>>& arrays, const std::string& folder = "") {
   for (const auto& each : arrays)
-    file.tensors[folder + each.name] = {
-        detail::type_name<T>(), each.shape,
-        std::string(reinterpret_cast<const char*>(each.values.data()), each.values.size_bytes())};
+    detail::put_tensor(file, folder + each.name, detail::type_name<T>(), each.shape, std::as_bytes(each.values));
 }
 
 /// Fills arrays from a file. Strict: every name must be there, with these sizes and this type.
 /// @throws FormatError that names the array, what was expected and what came; nothing has changed then
 template <class T>
 void take(const File& file, const std::vector<Parameter<T>>& arrays, const std::string& folder = "") {
-  for (const auto& each : arrays) {
-    const auto found = file.tensors.find(folder + each.name);
-    if (found == file.tensors.end())
-      throw FormatError(ssm::detail::message(folder, each.name, ": expected in the file, is not there"));
-    const Tensor& tensor = found->second;
-    if (tensor.shape != each.shape)
-      throw FormatError(ssm::detail::message(folder, each.name, ": expected shape ", detail::text(each.shape), ", got ",
-                                             detail::text(tensor.shape)));
-    if (tensor.type != detail::type_name<T>())
-      throw FormatError(
-          ssm::detail::message(folder, each.name, ": expected ", detail::type_name<T>(), ", got ", tensor.type));
-  }
+  std::vector<const Tensor*> found;
   for (const auto& each : arrays)
-    if (!each.values.empty())
-      std::memcpy(each.values.data(), file.tensors.at(folder + each.name).bytes.data(), each.values.size_bytes());
+    found.push_back(&detail::need_tensor(file, folder + each.name, each.shape, detail::type_name<T>()));
+  for (std::size_t i = 0; i < arrays.size(); ++i)
+    if (!arrays[i].values.empty())
+      std::memcpy(arrays[i].values.data(), found[i]->bytes.data(), arrays[i].values.size_bytes());
 }
 
 }  // namespace ssm::io

@@ -16,42 +16,49 @@ inline const std::string& need(const File& file, const std::string& key) {
     throw FormatError(ssm::detail::message("metadata '", key, "': expected in the file, is not there"));
   return found->second;
 }
-/// The value of an enumeration that a word of the metadata stands for.
-template <class Enum>
-Enum value_of_word(const File& file, const std::string& key) {
-  constexpr auto words = words_of(Enum{});
+/// The place, among the words of an enumeration, of the one that the metadata has.
+inline std::size_t place_of_word(const File& file, const std::string& key, std::span<const std::string_view> words) {
   const std::string& word = need(file, key);
   std::string all;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (word == words[i]) return static_cast<Enum>(i);
+    if (word == words[i]) return i;
     all += (i == 0 ? "'" : i + 1 == words.size() ? " or '" : ", '") + std::string(words[i]) + "'";
   }
   throw FormatError(ssm::detail::message("metadata '", key, "': expected ", all, ", got '", word, "'"));
 }
 
+[[noreturn]] inline void fail_number(const File& file, const std::string& key, const char* expected) {
+  throw FormatError(ssm::detail::message("metadata '", key, "': expected ", expected, ", got '", need(file, key), "'"));
+}
+inline double any_number(const File& file, const std::string& key) {
+  const std::string& text = need(file, key);
+  if (text == "inf" || text == "-inf") return (text[0] == '-' ? -1 : 1) * std::numeric_limits<double>::infinity();
+  std::istringstream stream(text);
+  double value = 0;
+  if (!(stream >> value) || stream.peek() != std::istringstream::traits_type::eof()) fail_number(file, key, "a number");
+  return value;
+}
+inline double whole_number(const File& file, const std::string& key) {
+  constexpr double largest = 9007199254740992.0;  // 2^53: what is larger is no size of anything
+  const double value = any_number(file, key);
+  if (value != std::floor(value) || std::abs(value) > largest) fail_number(file, key, "a whole number");
+  return value;
+}
 /// A number of the metadata, which must be one that Number has: whole where it counts, 0 or 1 where it says yes or no,
 /// of an enumeration's where it is one.
 template <class Number>
 Number number(const File& file, const std::string& key) {
-  const std::string& text = need(file, key);
-  const auto fail = [&](const char* expected) {
-    throw FormatError(ssm::detail::message("metadata '", key, "': expected ", expected, ", got '", text, "'"));
-  };
-  std::istringstream stream(text);
-  double value = 0;
-  if (text == "inf" || text == "-inf")
-    value = (text[0] == '-' ? -1 : 1) * std::numeric_limits<double>::infinity();
-  else if (!(stream >> value) || stream.peek() != std::istringstream::traits_type::eof())
-    fail("a number");
-  constexpr double largest = 9007199254740992.0;  // 2^53: what is larger is no size of anything
-  if constexpr (!std::is_floating_point_v<Number>) {
-    if (value != std::floor(value) || std::abs(value) > largest) fail("a whole number");
+  if constexpr (std::is_floating_point_v<Number>) {
+    return static_cast<Number>(any_number(file, key));
+  } else {
+    const double value = whole_number(file, key);
     if constexpr (std::is_same_v<Number, bool>)
-      if (value != 0 && value != 1) fail("0 or 1");
+      if (value != 0 && value != 1) fail_number(file, key, "0 or 1");
     if constexpr (std::is_enum_v<Number>)
-      if (value < 0 || value >= static_cast<double>(words_of(Number{}).size())) fail("one of its kinds");
+      if (value < 0 || value >= static_cast<double>(words_of(Number{}).size()))
+        fail_number(file, key, "one of its kinds");
+    return static_cast<Number>(value);
   }
-  return static_cast<Number>(value);
 }
 template <class Number>
 std::string text_of(Number value) {
@@ -141,7 +148,8 @@ void take_value(const File& file, const std::string& key, Value& value) {
     value.reset();
     if (file.metadata.contains(key)) take_value(file, key, value.emplace());
   } else if constexpr (std::is_enum_v<Value>) {
-    value = value_of_word<Value>(file, key);
+    constexpr auto words = words_of(Value{});
+    value = static_cast<Value>(place_of_word(file, key, words));
   } else if constexpr (requires { name_of(value); }) {
     read_method(file, key, value);
   } else {

@@ -145,24 +145,23 @@ class CauchySums {
 /// @param dC_tilde   += cotangent of C~                     (M)
 /// @return           cotangent of g.     O(N R^2)
 template <Fp64 S>
-Complex<double> cauchy_vjp(const DplrSystem<S>& system, const RowVector<Complex<double>>& C_tilde, Complex<double> g,
-                           std::span<const Complex<double>> dsums, DplrSystem<double>& dsystem,
-                           RowVector<Complex<double>>& dC_tilde) {
+Complex<S> cauchy_vjp(const DplrSystem<S>& system, const RowVector<Complex<double>>& C_tilde, Complex<double> g,
+                      std::span<const Complex<double>> dsums, DplrSystem<S>& dsystem, RowVector<Complex<S>>& dC_tilde) {
   const Index width = 1 + system.rank();
-  Complex<double> dg = 0;
+  Complex<S> dg = 0;
   for (Index n = 0; n < system.modes(); ++n) {
     const bool pair = multiplicity(n, system.states) == 2;
-    const Complex<double> p = 1.0 / (g - system.Lambda(n)),
-                          q = pair ? 1.0 / (g - std::conj(system.Lambda(n))) : Complex<double>(0);
+    const Complex<S> p = 1.0 / (g - system.Lambda(n)),
+                     q = pair ? 1.0 / (g - std::conj(system.Lambda(n))) : Complex<S>(0);
     const auto left = [&](Index a) { return a == 0 ? C_tilde(n) : std::conj(system.right()(n, a - 1)); };
     const auto right = [&](Index b) { return b == 0 ? system.B(n) : system.P(n, b - 1); };
     for (Index a = 0; a < width; ++a)
       for (Index b = 0; b < width; ++b) {
-        const Complex<double> dk = dsums[static_cast<std::size_t>(a * width + b)], v = left(a) * right(b);
-        const Complex<double> dv = std::conj(p) * dk + q * std::conj(dk);
+        const Complex<S> dk = dsums[static_cast<std::size_t>(a * width + b)], v = left(a) * right(b);
+        const Complex<S> dv = std::conj(p) * dk + q * std::conj(dk);
         dsystem.Lambda(n) += std::conj(v * p * p) * dk + std::conj(v) * q * q * std::conj(dk);
         dg -= std::conj(v * p * p + std::conj(v) * q * q) * dk;
-        const Complex<double> dleft = std::conj(right(b)) * dv, dright = std::conj(left(a)) * dv;
+        const Complex<S> dleft = std::conj(right(b)) * dv, dright = std::conj(left(a)) * dv;
         if (a == 0)
           dC_tilde(n) += dleft;
         else

@@ -34,12 +34,12 @@ struct Circle {
 /// @return          C~ (M)
 /// @note            O(N^3 log L) time, 3 N^2 numbers of memory
 template <Fp64 S>
-RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<S>& system, Circle circle) {
-  const DiscreteDenseSystem<double> real = dense(system);
+RowVector<Complex<S>> truncated_output(const DiscreteDplrSystem<S>& system, Circle circle) {
+  const DiscreteDenseSystem<S> real = dense(system);
   const Index M = system.modes(), odd = system.states % 2;
   const Index N = system.states;
-  RowVector<double> row = real.C, next(N);
-  Matrix<double> power = real.A_bar, square(N, N);
+  RowVector<S> row = real.C, next(N);
+  Matrix<S> power = real.A_bar, square(N, N);
   for (Index bits = circle.length; bits > 0; bits >>= 1) {
     if (bits & 1) {
       for (Index n = 0; n < N; ++n) {
@@ -55,9 +55,9 @@ RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<S>& system,
     }
   }
   for (Index n = 0; n < N; ++n) row(n) = real.C(0, n) - circle.damping * row(n);
-  RowVector<Complex<double>> C_tilde(M);  // back from (2 Re, -2 Im)
+  RowVector<Complex<S>> C_tilde(M);  // back from (2 Re, -2 Im)
   for (Index n = 0; n < M; ++n)
-    C_tilde(n) = n < odd ? Complex<double>(row(n)) : Complex<double>(row(n) / 2, -row(M - odd + n) / 2);
+    C_tilde(n) = n < odd ? Complex<S>(row(n)) : Complex<S>(row(n) / 2, -row(M - odd + n) / 2);
   return C_tilde;
 }
 
@@ -74,33 +74,33 @@ RowVector<Complex<double>> truncated_output(const DiscreteDplrSystem<S>& system,
 /// @note             O(N^3 log L) time, O(N^2 log L) memory
 template <Fp64 S>
 void truncated_output_vjp(const DiscreteDplrSystem<S>& system, Circle circle,
-                          const RowVector<Complex<double>>& dC_tilde, DiscreteDplrSystem<double>& dsystem) {
-  const DiscreteDenseSystem<double> real = dense(system);
+                          const RowVector<Complex<double>>& dC_tilde, DiscreteDplrSystem<S>& dsystem) {
+  const DiscreteDenseSystem<S> real = dense(system);
   const Index M = system.modes(), odd = system.states % 2, N = system.states;
-  RowVector<double> drow(N);
+  RowVector<S> drow(N);
   for (Index n = 0; n < M; ++n) {
     drow(n) = n < odd ? dC_tilde(n).real() : dC_tilde(n).real() / 2;
     if (n >= odd) drow(M - odd + n) = -dC_tilde(n).imag() / 2;
   }
   const auto in_length = [&](std::size_t bit) { return (circle.length >> bit & 1) != 0; };
-  std::vector<Matrix<double>> powers{real.A_bar};  // A_bar^(2^i)
-  std::vector<RowVector<double>> rows{real.C};     // C times those of the lower bits of L
+  std::vector<Matrix<S>> powers{real.A_bar};  // A_bar^(2^i)
+  std::vector<RowVector<S>> rows{real.C};     // C times those of the lower bits of L
   for (std::size_t i = 0; circle.length >> (i + 1) > 0; ++i) {
-    rows.push_back(in_length(i) ? RowVector<double>(rows[i].lazyProduct(powers[i])) : rows[i]);
-    powers.push_back(Matrix<double>::Zero(N, N));
+    rows.push_back(in_length(i) ? RowVector<S>(rows[i].lazyProduct(powers[i])) : rows[i]);
+    powers.push_back(Matrix<S>::Zero(N, N));
     add_product(powers[i], powers[i], powers[i + 1]);
   }
-  DiscreteDenseSystem<double> ddense{Matrix<double>::Zero(N, N), Matrix<double>::Zero(N, 1), drow};
-  Matrix<double>& dpower = ddense.A_bar;
-  RowVector<double> along = -circle.damping * drow;
+  DiscreteDenseSystem<S> ddense{Matrix<S>::Zero(N, N), Matrix<S>::Zero(N, 1), drow};
+  Matrix<S>& dpower = ddense.A_bar;
+  RowVector<S> along = -circle.damping * drow;
   for (std::size_t i = powers.size(); i-- > 0;) {
-    const Matrix<double> turned = powers[i].transpose(), above = dpower;
+    const Matrix<S> turned = powers[i].transpose(), above = dpower;
     dpower.setZero();
     add_product(above, turned, dpower);
     add_product(turned, above, dpower);
     if (in_length(i)) {
       dpower += rows[i].transpose().lazyProduct(along);
-      along = RowVector<double>(along.lazyProduct(turned));
+      along = RowVector<S>(along.lazyProduct(turned));
     }
   }
   ddense.C += along;
@@ -147,7 +147,7 @@ void generating_function(const DplrSystem<S>& system, const RowVector<Complex<do
   ssm::detail::require_size("bins of the spectrum", circle.length / 2 + 1, static_cast<Index>(spectrum.size()));
   CauchySums cauchy(system, C_tilde);
   const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;
-  std::array<Complex<double>, CauchySums::tile> nodes, factors;
+  std::array<Complex<S>, CauchySums::tile> nodes, factors;
   for (Index first = 0; first < bins; first += CauchySums::tile) {
     const Index count = std::min(CauchySums::tile, bins - first);
     for (Index j = 0; j < count; ++j) {
@@ -157,7 +157,7 @@ void generating_function(const DplrSystem<S>& system, const RowVector<Complex<do
     }
     const auto sums = cauchy(std::span(nodes).first(static_cast<std::size_t>(count)));
     for (Index j = 0; j < count; ++j) {
-      Complex<double> value = sums(j, 0);
+      Complex<S> value = sums(j, 0);
       if (R == 1) {
         value -= sums(j, 1) * sums(j, 2) / (1.0 + sums(j, 3));
       } else if (R > 1) {
@@ -195,27 +195,27 @@ void generating_function(const DplrSystem<S>& system, const RowVector<Complex<do
 /// @note              O(N R^2 L) time
 template <Fp64 S>
 void generating_function_vjp(const DplrSystem<S>& system, const RowVector<Complex<double>>& C_tilde, double dt,
-                             Circle circle, std::span<const Complex<double>> dspectrum, DplrSystem<double>& dsystem,
-                             RowVector<Complex<double>>& dC_tilde, double& ddt) {
+                             Circle circle, std::span<const Complex<double>> dspectrum, DplrSystem<S>& dsystem,
+                             RowVector<Complex<S>>& dC_tilde, double& ddt) {
   ssm::detail::require_size("bins of the spectrum", circle.length / 2 + 1, static_cast<Index>(dspectrum.size()));
   CauchySums cauchy(system, C_tilde);
   const Index R = system.rank(), width = cauchy.width(), bins = circle.length / 2 + 1;
-  std::vector<Complex<double>> dsums(static_cast<std::size_t>(width * width));
+  std::vector<Complex<S>> dsums(static_cast<std::size_t>(width * width));
   for (Index j = 0; j < bins; ++j) {
     const auto [g, factor] = detail::node(circle, dt, j);
     const auto sums = cauchy({&g, 1});
     const auto sum = [&](Index left, Index right) { return sums(0, left * width + right); };
-    RankMatrix<Complex<double>> inner(R, R);
-    RankVector<Complex<double>> b(R), a(R);
+    RankMatrix<Complex<S>> inner(R, R);
+    RankVector<Complex<S>> b(R), a(R);
     for (Index l = 0; l < R; ++l) {
       b(l) = sum(1 + l, 0);
       a(l) = sum(0, 1 + l);
       for (Index r = 0; r < R; ++r) inner(l, r) = sum(1 + l, 1 + r) + (l == r ? 1.0 : 0.0);
     }
-    RankMatrix<Complex<double>> turned = inner.transpose();
+    RankMatrix<Complex<S>> turned = inner.transpose();
     ssm::detail::solve_small(inner, b);
     ssm::detail::solve_small(turned, a);
-    const Complex<double> dvalue = std::conj(factor) * dspectrum[static_cast<std::size_t>(j)];
+    const Complex<S> dvalue = std::conj(factor) * dspectrum[static_cast<std::size_t>(j)];
     dsums[0] = dvalue;
     for (Index l = 0; l < R; ++l) {
       dsums[static_cast<std::size_t>(1 + l)] = -std::conj(b(l)) * dvalue;
@@ -223,7 +223,7 @@ void generating_function_vjp(const DplrSystem<S>& system, const RowVector<Comple
       for (Index r = 0; r < R; ++r)
         dsums[static_cast<std::size_t>((1 + l) * width + 1 + r)] = std::conj(a(l) * b(r)) * dvalue;
     }
-    const Complex<double> dg = cauchy_vjp(system, C_tilde, g, dsums, dsystem, dC_tilde);
+    const Complex<S> dg = cauchy_vjp(system, C_tilde, g, dsums, dsystem, dC_tilde);
     ddt -= (dg.real() * g.real() + dg.imag() * g.imag()) / dt;
   }
   if (detail::meets_minus_one(circle)) {
@@ -284,10 +284,10 @@ Vector<T> generating_function(const DplrSystem<T>& system, T dt, Index length) {
 /// @param ddt       += cotangent of dt
 /// @throws          ShapeError if the sizes disagree; DomainError if dt is not positive and finite
 /// @note            O(N R^2 L + L log L + N^3 log L) time, O(N^2 log L + L) memory
-template <fft::Backend<double> Backend = fft::EigenBackend>
-void generating_function_vjp(const DplrSystem<double>& system, double dt, const Vector<double>& dK,
-                             DplrSystem<double>& dsystem, double& ddt) {
-  const DiscreteDplrSystem<double> discrete = discretize(Bilinear{}, system, dt);
+template <fft::Backend<double> Backend = fft::EigenBackend, Fp64 S>
+void generating_function_vjp(const DplrSystem<S>& system, double dt, const Vector<double>& dK, DplrSystem<S>& dsystem,
+                             double& ddt) {
+  const DiscreteDplrSystem<S> discrete = discretize(Bilinear{}, system, dt);
   dsystem.check();
   ssm::detail::require_size("modes of the cotangent", system.modes(), dsystem.modes());
   ssm::detail::require_size("rank of the cotangent", system.rank(), dsystem.rank());
@@ -302,16 +302,10 @@ void generating_function_vjp(const DplrSystem<double>& system, double dt, const 
   std::vector<Complex<double>> dspectrum(static_cast<std::size_t>(circle.length / 2 + 1));
   typename Backend::template Plan<double>(circle.length).forward(samples, dspectrum);
   for (std::size_t j = 1; 2 * j < samples.size(); ++j) dspectrum[j] *= 2;  // each stands for its conjugate too
-  const RowVector<Complex<double>> C_tilde = truncated_output(discrete, circle);
-  RowVector<Complex<double>> dC_tilde = RowVector<Complex<double>>::Zero(system.modes());
+  const RowVector<Complex<S>> C_tilde = truncated_output(discrete, circle);
+  RowVector<Complex<S>> dC_tilde = RowVector<Complex<S>>::Zero(system.modes());
   generating_function_vjp(system, C_tilde, dt, circle, dspectrum, dsystem, dC_tilde, ddt);
-  const Index M = system.modes(), R = system.rank();
-  DiscreteDplrSystem<double> ddiscrete{system.states,
-                                       Vector<Complex<double>>::Zero(M),
-                                       Matrix<Complex<double>>::Zero(M, R),
-                                       Matrix<Complex<double>>::Zero(M, R),
-                                       Vector<Complex<double>>::Zero(M),
-                                       RowVector<Complex<double>>::Zero(M)};
+  DiscreteDplrSystem<S> ddiscrete = discrete.zeros();
   truncated_output_vjp(discrete, circle, dC_tilde, ddiscrete);
   discretize_vjp(Bilinear{}, system, dt, ddiscrete, dsystem, ddt);
 }

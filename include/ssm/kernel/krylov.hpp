@@ -43,11 +43,11 @@ Vector<T> krylov(const DiscreteDenseSystem<T>& system, Index length) {
 /// @throws         ShapeError if there is not one input; DomainError if the length is negative
 /// @note           O(N^2 L + N^3 log L) time, O(N L) memory: the table is what S4 does away with
 template <Fp64 S>
-Matrix<double> krylov_table(const DiscreteDenseSystem<S>& system, Index length) {
+Matrix<S> krylov_table(const DiscreteDenseSystem<S>& system, Index length) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_at_least("length of the kernel", 0, length);
   const Index N = system.states();
-  Matrix<double> X = Matrix<double>::Zero(N, length), power = system.A_bar, square(N, N);
+  Matrix<S> X = Matrix<S>::Zero(N, length), power = system.A_bar, square(N, N);
   if (length > 0) X.col(0) = system.B_bar;
   for (Index known = 1; known < length; known *= 2) {
     const Index more = std::min(known, length - known);
@@ -70,7 +70,7 @@ Matrix<double> krylov_table(const DiscreteDenseSystem<S>& system, Index length) 
 /// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
 /// @note           as krylov_table
 template <Fp64 S>
-Vector<double> krylov_by_squaring(const DiscreteDenseSystem<S>& system, Index length) {
+Vector<S> krylov_by_squaring(const DiscreteDenseSystem<S>& system, Index length) {
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   return krylov_table(system, length).transpose().lazyProduct(system.C.transpose());
 }
@@ -88,19 +88,19 @@ Vector<double> krylov_by_squaring(const DiscreteDenseSystem<S>& system, Index le
 /// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
 /// @note           O(N L + N^2 sqrt(L) + N^3 log L) time, O(N sqrt(L) + N^2 + L) memory
 template <Fp64 S>
-Vector<double> krylov_by_blocks(const DiscreteDenseSystem<S>& system, Index length) {
+Vector<S> krylov_by_blocks(const DiscreteDenseSystem<S>& system, Index length) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   ssm::detail::require_at_least("length of the kernel", 0, length);
   const Index N = system.states(), block = block_of(length), blocks = (length + block - 1) / block;
-  Matrix<double> fine(block, N), coarse(N, blocks), K = Matrix<double>::Zero(block, blocks);
-  const Matrix<double> jump = power(system.A_bar, block);
-  Vector<double> row(N), column(N), next(N);
+  Matrix<S> fine(block, N), coarse(N, blocks), K = Matrix<S>::Zero(block, blocks);
+  const Matrix<S> jump = power(system.A_bar, block);
+  Vector<S> row(N), column(N), next(N);
   for (Index n = 0; n < N; ++n) {
     row(n) = system.C(0, n);
     column(n) = system.B_bar(n, 0);
   }
-  const Matrix<double> transposed = system.A_bar.transpose();
+  const Matrix<S> transposed = system.A_bar.transpose();
   for (Index i = 0; i < block; ++i) {
     for (Index n = 0; n < N; ++n) fine(i, n) = row(n);
     advance(transposed, row, next);
@@ -110,7 +110,7 @@ Vector<double> krylov_by_blocks(const DiscreteDenseSystem<S>& system, Index leng
     advance(jump, column, next);
   }
   add_product(fine, coarse, K);
-  return Eigen::Map<const Vector<double>>(K.data(), length);
+  return Eigen::Map<const Vector<S>>(K.data(), length);
 }
 
 }  // namespace ssm::kernel

@@ -44,15 +44,16 @@ class StateResponse {
 
   /// Prepares the responses of a dense system.                     O(N^2 T + N^3 log T)
   /// @throws DomainError if the block is not at least 1
-  StateResponse(const DiscreteDenseSystem<double>& system, Index block)
+  template <Fp64 S>
+  StateResponse(const DiscreteDenseSystem<S>& system, Index block)
       : rows_(checked(block), system.states()), columns_(system.states(), block), jump_(power(system.A_bar, block)) {
     const Index N = states();
-    Vector<double> row(N), column(N), next(N);
+    Vector<S> row(N), column(N), next(N);
     for (Index n = 0; n < N; ++n) {
       row(n) = system.C(0, n);
       column(n) = system.B_bar(n, 0);
     }
-    const Matrix<double> transposed = system.A_bar.transpose();
+    const Matrix<S> transposed = system.A_bar.transpose();
     for (Index i = 0; i < block; ++i) {
       kernel::advance(transposed, row, next);
       for (Index n = 0; n < N; ++n) {
@@ -64,7 +65,8 @@ class StateResponse {
   }
 
   /// Prepares the responses of a diagonal system; a jump costs O(N).       O(N T)
-  StateResponse(const DiscreteDiagonalSystem<double>& system, Index block)
+  template <Fp64 S>
+  StateResponse(const DiscreteDiagonalSystem<S>& system, Index block)
       : rows_(checked(block), system.states), columns_(system.states, block), mode_jump_(system.Lambda_bar.size()) {
     const Index M = system.Lambda_bar.size(), odd = system.states % 2;
     for (Index n = 0; n < M; ++n) {

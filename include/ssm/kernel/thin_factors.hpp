@@ -22,17 +22,17 @@ inline void add_product(const Matrix<double>& left, const Matrix<double>& right,
 
 /// A^exponent by repeated squaring.     O(N^3 log exponent)
 template <Fp64 S>
-Matrix<double> power(Matrix<S> A, Index exponent) {
+Matrix<S> power(Matrix<S> A, Index exponent) {
   const Index N = A.rows();
-  Matrix<double> result = Matrix<double>::Identity(N, N), product(N, N);
-  const auto multiply = [&](const Matrix<double>& left, Matrix<double>& right) {  // right = left right
+  Matrix<S> result = Matrix<S>::Identity(N, N), product(N, N);
+  const auto multiply = [&](const Matrix<S>& left, Matrix<S>& right) {  // right = left right
     product.setZero();
     add_product(left, right, product);
     right.swap(product);
   };
   for (; exponent > 0; exponent >>= 1) {
     if (exponent & 1) multiply(A, result);
-    if (exponent > 1) multiply(Matrix<double>(A), A);
+    if (exponent > 1) multiply(Matrix<S>(A), A);
   }
   return result;
 }

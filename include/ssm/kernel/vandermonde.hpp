@@ -20,21 +20,21 @@ namespace ssm::kernel {
 /// @throws         ShapeError if there is not one input and one output; DomainError if the length is negative
 /// @note           O(N L) time, O(N sqrt(L) + L) memory; equal to krylov of the dense system to 1e-10 of its peak
 template <Fp64 S>
-Vector<double> vandermonde(const DiscreteDiagonalSystem<S>& system, Index length) {
+Vector<S> vandermonde(const DiscreteDiagonalSystem<S>& system, Index length) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   ssm::detail::require_at_least("length of the kernel", 0, length);
   const Index M = system.Lambda_bar.size();
   const Index block = block_of(length), blocks = (length + block - 1) / block;
-  Matrix<double> fine(block, 2 * M), coarse(2 * M, blocks), K = Matrix<double>::Zero(block, blocks);
+  Matrix<S> fine(block, 2 * M), coarse(2 * M, blocks), K = Matrix<S>::Zero(block, blocks);
   for (Index n = 0; n < M; ++n) {
-    const Complex<double> step = system.Lambda_bar(n);
-    Complex<double> power = 1;
+    const Complex<S> step = system.Lambda_bar(n);
+    Complex<S> power = 1;
     for (Index i = 0; i < block; ++i, power *= step) {
       fine(i, 2 * n) = power.real();
       fine(i, 2 * n + 1) = -power.imag();
     }
-    const Complex<double> jump = power;
+    const Complex<S> jump = power;
     power = static_cast<double>(multiplicity(n, system.states)) * (system.C(0, n) * system.B_bar(n, 0));
     for (Index j = 0; j < blocks; ++j, power *= jump) {
       coarse(2 * n, j) = power.real();
@@ -42,7 +42,7 @@ Vector<double> vandermonde(const DiscreteDiagonalSystem<S>& system, Index length
     }
   }
   add_product(fine, coarse, K);
-  return Eigen::Map<const Vector<double>>(K.data(), length);
+  return Eigen::Map<const Vector<S>>(K.data(), length);
 }
 
 /// Its vector-Jacobian product: a product with the transposed Vandermonde matrix and with that of its derivative, by
@@ -60,7 +60,7 @@ Vector<double> vandermonde(const DiscreteDiagonalSystem<S>& system, Index length
 /// @note            O(N L) time, O(N) memory
 template <Fp64 S>
 void vandermonde_vjp(const DiscreteDiagonalSystem<S>& system, const Vector<double>& dK,
-                     DiscreteDiagonalSystem<double>& dsystem) {
+                     DiscreteDiagonalSystem<S>& dsystem) {
   ssm::detail::require_size("inputs of the system", 1, system.B_bar.cols());
   ssm::detail::require_size("outputs of the system", 1, system.C.rows());
   const Index M = system.Lambda_bar.size();
@@ -70,7 +70,7 @@ void vandermonde_vjp(const DiscreteDiagonalSystem<S>& system, const Vector<doubl
   p.evaluate(dK.size(), [&](Index k) { return dK(k); });
   for (Index n = 0; n < M; ++n) {
     const auto count = static_cast<double>(multiplicity(n, system.states));
-    const Complex<double> product = system.C(0, n) * system.B_bar(n, 0), dproduct = count * p.value(n);
+    const Complex<S> product = system.C(0, n) * system.B_bar(n, 0), dproduct = count * p.value(n);
     dsystem.Lambda_bar(n) += count * std::conj(product) * p.slope(n);
     dsystem.B_bar(n, 0) += std::conj(system.C(0, n)) * dproduct;
     dsystem.C(0, n) += std::conj(system.B_bar(n, 0)) * dproduct;

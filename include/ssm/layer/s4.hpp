@@ -68,17 +68,18 @@ struct S4Parameters : detail::ModalParameters<T> {
 
   /// The system of feature h, in fp64.
   DplrSystem<double> system(Index h) const {
-    const DiagonalSystem<double> diagonal = this->diagonal_system(h);
+    const auto diagonal = this->diagonal_system(h);
     const Index M = diagonal.modes(), R = rank(), set = this->copy_of(h);
     DplrSystem<double> result{this->states, diagonal.Lambda, Matrix<Complex<double>>(M, R), diagonal.B.col(0),
                               diagonal.C.row(0)};
-    result.Lambda.array() += static_cast<double>(A_re_max);
     if (Q.size() > 0) result.Q.resize(M, R);
-    for (Index n = 0; n < M; ++n)
+    for (Index n = 0; n < M; ++n) {
+      result.Lambda(n) += static_cast<double>(A_re_max);
       for (Index r = 0; r < R; ++r) {
         result.P(n, r) = Complex<double>(P(set, n, r));
         if (Q.size() > 0) result.Q(n, r) = Complex<double>(Q(set, n, r));
       }
+    }
     return result;
   }
 
@@ -164,12 +165,7 @@ class S4Engine : public ModalEngine<S4Parameters<T>, T, N, X, Arch> {
     for (Index h = 0; h < this->features(); ++h) {
       const DplrSystem<double> system = this->parameters().system(h);
       const Index M = system.modes(), R = system.rank(), set = this->parameters().copy_of(h);
-      DplrSystem<double> dsystem{system.states,
-                                 Vector<Complex<double>>::Zero(M),
-                                 Matrix<Complex<double>>::Zero(M, R),
-                                 Vector<Complex<double>>::Zero(M),
-                                 RowVector<Complex<double>>::Zero(M),
-                                 Matrix<Complex<double>>::Zero(system.Q.rows(), system.Q.cols())};
+      auto dsystem = system.zeros();
       double ddt = 0;
       discretize_vjp(Bilinear{}, system, this->dt(h), this->discrete_cotangent(h, cotangent, gradient), dsystem, ddt);
       this->add_gradient(h, dsystem.Lambda, dsystem.B, dsystem.C, ddt, gradient);

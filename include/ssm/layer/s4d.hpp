@@ -89,9 +89,7 @@ class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
     for (Index h = 0; h < this->features(); ++h) {
       const DiscreteDplrSystem<double> found = this->discrete_cotangent(h, cotangent, gradient);
       const DiagonalSystem<double> system = this->parameters().system(h);
-      DiagonalSystem<double> dsystem{system.states, Vector<Complex<double>>::Zero(system.modes()),
-                                     Matrix<Complex<double>>::Zero(system.modes(), 1),
-                                     Matrix<Complex<double>>::Zero(1, system.modes())};
+      auto dsystem = system.zeros();
       Vector<double> ddt = Vector<double>::Zero(system.modes());
       discretize_vjp(this->parameters().discretization, system,
                      Vector<double>(Vector<double>::Constant(system.modes(), this->dt(h))),

@@ -18,9 +18,16 @@ concept AnalysedByFeature = requires(const Layer layer, Index h) {
 };
 
 /// The system of a feature as dense matrices, whatever its form.
-inline const DiscreteDenseSystem<double>& as_dense(const DiscreteDenseSystem<double>& system) { return system; }
-inline DiscreteDenseSystem<double> as_dense(const DiscreteDplrSystem<double>& system) { return dense(system); }
-inline DiscreteDenseSystem<double> as_dense(const DiscreteDiagonalSystem<double>& system) {
+template <Fp64 S>
+const DiscreteDenseSystem<S>& as_dense(const DiscreteDenseSystem<S>& system) {
+  return system;
+}
+template <Fp64 S>
+DiscreteDenseSystem<S> as_dense(const DiscreteDplrSystem<S>& system) {
+  return dense(system);
+}
+template <Fp64 S>
+DiscreteDenseSystem<S> as_dense(const DiscreteDiagonalSystem<S>& system) {
   return dense(dplr(system));
 }
 
@@ -49,7 +56,7 @@ typename Layer::State steady_state(const Layer& layer, std::span<const typename 
   const Index N = layer.states();
   for (Index h = 0; h < layer.features(); ++h) {
     const auto system = detail::as_dense(layer.engine().discrete(h));
-    const Vector<double> x =
+    const auto x =
         detail::settled(system.A_bar, system.B_bar.col(0) * static_cast<double>(u[static_cast<std::size_t>(h)]));
     if (!x.allFinite())
       throw DomainError(

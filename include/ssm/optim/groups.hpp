@@ -73,18 +73,18 @@ struct S5Rates {
 /// @throws          DomainError if there is no such setting
 inline std::vector<Group> s5_groups(std::string_view setting, const S5Rates& rates) {
   std::vector<Group> all;
-  const auto add = [&](double rate, double decay, auto... names) {
-    (all.push_back({std::string("*/ssm/*") + names, rate, decay}), ...);
+  const auto add = [&](double rate, double decay, std::string_view names) {
+    all.push_back({std::string(names), rate, decay});
   };
-  add(rates.ssm, 0, "Lambda_re", "Lambda_im", "log_dt");
+  add(rates.ssm, 0, "*/ssm/*Lambda_re|*/ssm/*Lambda_im|*/ssm/*log_dt");
   if (setting == "standard") {
-    add(rates.ssm, 0, "B_ri");
+    add(rates.ssm, 0, "*/ssm/*B_ri");
   } else if (setting == "BandCdecay") {
-    add(rates.ssm, rates.weight_decay, "B_ri");
+    add(rates.ssm, rates.weight_decay, "*/ssm/*B_ri");
   } else if (setting == "BfastandCdecay") {
-    add(rates.rest, rates.weight_decay, "B_ri");
+    add(rates.rest, rates.weight_decay, "*/ssm/*B_ri");
   } else if (setting == "noBCdecay") {
-    add(rates.ssm, 0, "B_ri", "C_ri", "D");
+    add(rates.ssm, 0, "*/ssm/*B_ri|*/ssm/*C_ri|*/ssm/*D");
   } else {
     throw DomainError(ssm::detail::message(
         "setting of S5: expected standard, BandCdecay, BfastandCdecay or noBCdecay, got '", setting, "'"));

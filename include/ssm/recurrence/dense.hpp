@@ -31,7 +31,8 @@ struct DenseCotangent {
 /// @tparam T   scalar of the data
 /// @tparam N   states, where they are known at compile time
 /// @tparam X   scalar of the state
-template <Real T, Index N, Real X>
+/// @tparam F   scalar of the way back: fp64
+template <Real T, Index N, Real X, Fp64 F = double>
 class DenseRecurrence {
   using Pack = simd::Pack<X>;
 
@@ -51,7 +52,7 @@ class DenseRecurrence {
   /// Sets the system of feature h.
   /// @param dt   the time step that it was discretized with, for the message
   /// @throws     DomainError if a number is not finite in X
-  void set(Index h, const DiscreteDenseSystem<double>& system, double D, double dt) {
+  void set(Index h, const DiscreteDenseSystem<F>& system, double D, double dt) {
     const Index size = states();
     for (Index n = 0; n < size; ++n) {
       for (Index m = 0; m < size; ++m) {
@@ -78,9 +79,9 @@ class DenseRecurrence {
     D_(h) = static_cast<X>(D);
   }
   /// The system of feature h.
-  DiscreteDenseSystem<double> system(Index h) const {
+  DiscreteDenseSystem<F> system(Index h) const {
     const Index size = states();
-    DiscreteDenseSystem<double> system{Matrix<double>(size, size), Matrix<double>(size, 1), Matrix<double>(1, size)};
+    DiscreteDenseSystem<F> system{Matrix<F>(size, size), Matrix<F>(size, 1), Matrix<F>(1, size)};
     for (Index n = 0; n < size; ++n) {
       for (Index m = 0; m < size; ++m) system.A_bar(n, m) = A_bar_(h, n, m);
       system.B_bar(n, 0) = B_bar_(h, n);
@@ -106,11 +107,11 @@ class DenseRecurrence {
   static Index tile(Index length) noexcept { return std::clamp<Index>(length, 1, 1024); }
   /// Scratch memory of `backwards`: it grows to what the longest sequence asks for.
   struct Workspace {
-    Matrix<double> start;    ///< states before each tile         (N, tiles)
-    Matrix<double> x;        ///< states of a tile                (N, steps + 1)
-    Matrix<double> lambda;   ///< their cotangents                (N, steps)
-    Vector<double> carried;  ///< cotangent between two tiles     (N)
-    Vector<double> u, dy;    ///< of a tile                       (steps)
+    Matrix<F> start;    ///< states before each tile         (N, tiles)
+    Matrix<F> x;        ///< states of a tile                (N, steps + 1)
+    Matrix<F> lambda;   ///< their cotangents                (N, steps)
+    Vector<F> carried;  ///< cotangent between two tiles     (N)
+    Vector<F> u, dy;    ///< of a tile                       (steps)
 
     /// Makes the matrices of these sizes, where they are of others.
     void fit(Index states, Index tiles, Index steps) {
@@ -127,10 +128,10 @@ class DenseRecurrence {
                  Sequence<T> du, DenseCotangent& cotangent, Workspace& work) const {
     const Index size = states(), L = u.length(), steps = tile(L), tiles = (L + steps - 1) / steps;
     work.fit(size, tiles, steps);
-    Matrix<double>&start = work.start, &x = work.x, &lambda = work.lambda;
-    Vector<double>&carried = work.carried, &u_tile = work.u, &dy_tile = work.dy;
+    Matrix<F>&start = work.start, &x = work.x, &lambda = work.lambda;
+    Vector<F>&carried = work.carried, &u_tile = work.u, &dy_tile = work.dy;
     for (Index h = 0; h < features(); ++h) {
-      const DiscreteDenseSystem<double> system = this->system(h);
+      const DiscreteDenseSystem<F> system = this->system(h);
       const auto B = system.B_bar.col(0);
       const auto run = [&](Index from, Index count, const auto& first) {
         x.col(0) = first;
@@ -150,8 +151,8 @@ class DenseRecurrence {
         run(i * steps, steps, start.col(i));
         start.col(i + 1) = x.col(steps);
       }
-      Matrix<double> dA_bar = Matrix<double>::Zero(size, size);
-      Vector<double> dB = Vector<double>::Zero(size), dC = dB;
+      Matrix<F> dA_bar = Matrix<F>::Zero(size, size);
+      Vector<F> dB = Vector<F>::Zero(size), dC = dB;
       for (Index i = tiles - 1; i >= 0; --i) {
         const Index from = i * steps, count = std::min(steps, L - from);
         run(from, count, start.col(i));

@@ -22,6 +22,11 @@ struct DiagonalSystem {
 
   /// M, modes that are kept.
   Index modes() const noexcept { return Lambda.size(); }
+  /// Returns zeros of these sizes, which cotangents are added to.
+  DiagonalSystem zeros() const {
+    return {states, Vector<Complex<T>>::Zero(modes()), Matrix<Complex<T>>::Zero(B.rows(), B.cols()),
+            Matrix<Complex<T>>::Zero(C.rows(), C.cols())};
+  }
   /// @throws ShapeError unless the sizes agree
   void check() const {
     detail::require_size("modes of Lambda", modes_of(states), modes());

@@ -29,6 +29,16 @@ struct DplrSystem {
   const Matrix<Complex<T>>& right() const noexcept { return Q.size() == 0 ? P : Q; }
   /// The same, where cotangents of it are added up.
   Matrix<Complex<T>>& right() noexcept { return Q.size() == 0 ? P : Q; }
+  /// Returns zeros of these sizes, which cotangents are added to.
+  DplrSystem zeros() const {
+    const Index M = modes();
+    return {states,
+            Vector<Complex<T>>::Zero(M),
+            Matrix<Complex<T>>::Zero(M, rank()),
+            Vector<Complex<T>>::Zero(M),
+            RowVector<Complex<T>>::Zero(M),
+            Matrix<Complex<T>>::Zero(Q.rows(), Q.cols())};
+  }
   /// @throws ShapeError unless the sizes agree; DomainError if the rank is above max_rank
   void check() const {
     if (rank() > max_rank)
@@ -62,6 +72,16 @@ struct DiscreteDplrSystem {
   Index modes() const noexcept { return Delta.size(); }
   /// R
   Index rank() const noexcept { return P_bar.cols(); }
+  /// Returns zeros of these sizes, which cotangents are added to.
+  DiscreteDplrSystem zeros() const {
+    const Index M = modes();
+    return {states,
+            Vector<Complex<T>>::Zero(M),
+            Matrix<Complex<T>>::Zero(M, rank()),
+            Matrix<Complex<T>>::Zero(M, rank()),
+            Vector<Complex<T>>::Zero(M),
+            RowVector<Complex<T>>::Zero(M)};
+  }
 };
 
 /// A diagonal system of one input and one output is one of rank 0.

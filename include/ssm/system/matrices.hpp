@@ -51,12 +51,12 @@ struct Matrices {
 /// @throws   ShapeError if the sizes disagree; DomainError if a number is not finite, there is no state, or A has no
 ///           inverse: then delay this library's output of (A, B, C, 0) by one step and add D u_k
 /// @note     O(N^3). The error grows with the condition of A.
-template <class Own = Matrices>  // a template, so that programs that do not call it do not compile it
-requires std::same_as<Own, Matrices> Own of_previous_state(Own theirs) {
+template <Fp64 S = double>
+Matrices of_previous_state(Matrices theirs) {
   theirs.check();
   // C' A = C, so A^T C'^T = C^T
-  const Matrix<double> transposed = theirs.A.transpose(), right = theirs.C.transpose();
-  const Matrix<double> C = Eigen::PartialPivLU<Matrix<double>>(transposed).solve(right).transpose();
+  const Matrix<S> transposed = theirs.A.transpose(), right = theirs.C.transpose();
+  const Matrix<S> C = Eigen::PartialPivLU<Matrix<S>>(transposed).solve(right).transpose();
   if (!((C * theirs.A - theirs.C).norm() <= 1e-9 * theirs.C.norm()))
     throw DomainError("A: expected a matrix with an inverse, got one without");
   theirs.C = C;
