@@ -1,5 +1,6 @@
 // Functions in lanes are what they are number by number, and what the standard library makes of them.
 #include "ssm/nn/activation.hpp"
+#include "ssm/nn/words.hpp"
 #include "support/catch.hpp"
 
 #include <functional>
@@ -44,6 +45,39 @@ TEMPLATE_TEST_CASE("activations in lanes are the functions", "[nn]", float, doub
   check<T>(nn::Gelu{}, [](double x) { return x * (1 + std::erf(x * std::numbers::sqrt2 / 2)) / 2; });
   check<T>(nn::TanhGelu{},
            [](double x) { return x / 2 * (1 + std::tanh(0.79788456080286535588 * (x + 0.044715 * x * x * x))); });
+}
+
+TEMPLATE_TEST_CASE("a number has the same bits wherever it stands in what is activated", "[nn]", float, double) {
+  using T = TestType;
+  std::vector<T> x, dy;
+  for (int i = -40; i <= 42; ++i) {
+    x.push_back(static_cast<T>(0.21 * i));
+    dy.push_back(static_cast<T>(1 - 0.02 * i));
+  }
+  for (std::size_t each = 0; each < nn::words_of(nn::Activation{}).size(); ++each) {
+    const auto activation = static_cast<nn::Activation>(each);
+    if (activation == nn::Activation::glu) continue;
+    nn::with_function(activation, [&]<class F>(F f) {
+      std::vector<T> whole(x.size()), slope(x.size()), dx(x.size(), T(2));
+      nn::activate<F, T>(f, x, whole, slope);
+      nn::activate_vjp<F, T>(f, x, dy, dx);
+      for (std::size_t piece = 1; piece < 20; ++piece) {
+        std::vector<T> y(x.size()), y_slope(x.size()), alone(x.size()), sum(x.size(), T(2));
+        for (std::size_t at = 0; at < x.size(); at += piece) {
+          const std::size_t count = std::min(piece, x.size() - at);
+          const auto part = [&](auto& of) { return std::span(of).subspan(at, count); };
+          nn::activate<F, T>(f, part(std::as_const(x)), part(y), part(y_slope));
+          nn::activate<F, T>(f, part(std::as_const(x)), part(alone));
+          nn::activate_vjp<F, T>(f, part(std::as_const(x)), part(std::as_const(dy)), part(sum));
+        }
+        CAPTURE(each, piece);
+        CHECK(y == whole);
+        CHECK(y_slope == slope);
+        CHECK(alone == whole);
+        CHECK(sum == dx);
+      }
+    });
+  }
 }
 
 TEMPLATE_TEST_CASE("a function and its slope at once are the two", "[nn]", float, double) {

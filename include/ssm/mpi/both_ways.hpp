@@ -33,7 +33,7 @@ class BothWaysTimeSplit {
   /// Runs the sequence, each rank its stretch, both directions from rest.
   /// @param u       input of this rank's stretch      (L, inputs)
   /// @param y       output                            (L, outputs)     may be u where the halves are added
-  /// @param carry   Scanned, where both layers can be, or InOrder
+  /// @param carry   Scanned, where both layers can be; or InOrder: the bits of one process
   /// @throws        ShapeError if the sizes disagree; CommunicationError if another rank does not answer
   template <class Carry = Scanned>
   void forward(ConstSequence<T> u, Sequence<T> y, Carry carry = {}) {

@@ -3,6 +3,8 @@
 #include "ssm/core/error.hpp"
 #include "ssm/simd/pack.hpp"
 
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <numbers>
 #include <span>
@@ -177,9 +179,31 @@ void for_each_pack(Index size, F f) noexcept {
   for (; i < size; ++i) f.template operator()<simd::Pack<T, simd::scalar>>(i);
 }
 
+/// f(at...) for every pack of numbers of some arrays. What is left goes through a pack too, with zeros behind it: what
+/// becomes of a number then does not depend on where it stands, as it does where the last ones go one by one.
+template <class Pack, class F, class... Number>
+void for_each_padded_pack(Index size, F f, Number*... at) noexcept {
+  Index i = 0;
+  for (; i + Pack::size <= size; i += Pack::size) f(at + i...);
+  const auto rest = static_cast<std::size_t>(size - i);
+  if (rest == 0) return;
+  const auto padded = [rest](const auto* from) {
+    std::array<typename Pack::Scalar, std::size_t(Pack::size)> numbers{};
+    std::copy_n(from, rest, numbers.begin());
+    return numbers;
+  };
+  const auto put_back = [rest]<class To>(const auto& numbers, To* to) {
+    if constexpr (!std::is_const_v<To>) std::copy_n(numbers.begin(), rest, to);
+  };
+  [&](auto... numbers) {
+    f(numbers.data()...);
+    (put_back(numbers, at + i), ...);
+  }(padded(at + i)...);
+}
+
 }  // namespace detail
 
-/// y = f(x), number by number.
+/// y = f(x), number by number: a number has the same f(x) wherever it stands.
 /// @param f   Relu, Sigmoid, Silu, Softplus, Tanh, Gelu, TanhGelu, Identity
 /// @param x   input
 /// @param y   output; may be x
@@ -187,8 +211,10 @@ void for_each_pack(Index size, F f) noexcept {
 template <class F, Real T, class Arch = simd::native>
 void activate(F f, std::span<const T> x, std::span<T> y) {
   ssm::detail::require_size("numbers of y", static_cast<Index>(x.size()), static_cast<Index>(y.size()));
-  detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()),
-                                 [&]<class Pack>(Index i) { f.value(Pack::load(x.data() + i)).store(y.data() + i); });
+  using Pack = simd::Pack<T, Arch>;
+  detail::for_each_padded_pack<Pack>(
+      static_cast<Index>(x.size()), [f](const T* from, T* to) { f.value(Pack::load(from)).store(to); }, x.data(),
+      y.data());
 }
 /// dx += f'(x) dy
 /// @param f    the function
@@ -200,9 +226,13 @@ template <class F, Real T, class Arch = simd::native>
 void activate_vjp(F f, std::span<const T> x, std::span<const T> dy, std::span<T> dx) {
   ssm::detail::require_size("numbers of dy", static_cast<Index>(x.size()), static_cast<Index>(dy.size()));
   ssm::detail::require_size("numbers of dx", static_cast<Index>(x.size()), static_cast<Index>(dx.size()));
-  detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()), [&]<class Pack>(Index i) {
-    fma(f.slope(Pack::load(x.data() + i)), Pack::load(dy.data() + i), Pack::load(dx.data() + i)).store(dx.data() + i);
-  });
+  using Pack = simd::Pack<T, Arch>;
+  detail::for_each_padded_pack<Pack>(
+      static_cast<Index>(x.size()),
+      [f](const T* from, const T* cotangent, T* sum) {
+        fma(f.slope(Pack::load(from)), Pack::load(cotangent), Pack::load(sum)).store(sum);
+      },
+      x.data(), dy.data(), dx.data());
 }
 
 /// Computes y = f(x) and slope = f'(x), for a backward run that needs both.
@@ -215,17 +245,21 @@ template <class F, Real T, class Arch = simd::native>
 void activate(F f, std::span<const T> x, std::span<T> y, std::span<T> slope) {
   ssm::detail::require_size("numbers of y", static_cast<Index>(x.size()), static_cast<Index>(y.size()));
   ssm::detail::require_size("numbers of the slope", static_cast<Index>(x.size()), static_cast<Index>(slope.size()));
-  detail::for_each_pack<T, Arch>(static_cast<Index>(x.size()), [&]<class Pack>(Index i) {
-    const Pack at = Pack::load(x.data() + i);
-    const auto [value, steepness] = [&] {
-      if constexpr (requires { f.both(at); })
-        return f.both(at);
-      else
-        return std::pair(f.value(at), f.slope(at));
-    }();
-    value.store(y.data() + i);
-    steepness.store(slope.data() + i);
-  });
+  using Pack = simd::Pack<T, Arch>;
+  detail::for_each_padded_pack<Pack>(
+      static_cast<Index>(x.size()),
+      [f](const T* from, T* to, T* slope_to) {
+        const Pack at = Pack::load(from);
+        const auto [value, steepness] = [&] {
+          if constexpr (requires { f.both(at); })
+            return f.both(at);
+          else
+            return std::pair(f.value(at), f.slope(at));
+        }();
+        value.store(to);
+        steepness.store(slope_to);
+      },
+      x.data(), y.data(), slope.data());
 }
 
 /// An activation as data of a model.
