@@ -28,9 +28,7 @@ class StackTimeSplit {
 
   /// The answer to a whole sequence from rest.
   ///
-  /// Equal to the model's own within the bounds of its layers. InOrder gives a layer the states of one rank to the bit,
-  /// but not its inputs: the last numbers of a stretch go through activations one by one, whose rounding is not that of
-  /// lanes.
+  /// Equal to the model's own within the bounds of its layers, where Scanned; to the bit, where InOrder.
   ///
   /// @param u         input of this rank's stretch     (L, inputs)
   /// @param answer    logits: of every step of the stretch where the model does not pool, else of the whole, on every
@@ -50,20 +48,11 @@ class StackTimeSplit {
       throw DomainError("counted steps: expected none where every step has an answer, got some");
     ssm::detail::require_size("rows of the answer", shape.pool == nn::Pool::none ? L : 1, answer.length());
     ssm::detail::require_size("numbers of an answer", shape.outputs, answer.features());
-    std::vector<T> x(static_cast<std::size_t>(L * H)), seen;
+    std::vector<T> x = network.features(u, reading, [&](std::size_t layer, ConstSequence<T> in, Sequence<T> out) {
+      run(*splits_[layer], model_->layers()[layer], in, reading.intervals, out, carry);
+    });
     const Sequence<T> rows(x.data(), L, H);
-    nn::encode<T>(shape, network.weights.encoder, nn::detail::observed_rows<T>(u, reading.observed, seen), rows);
-    ssm::detail::clear_unobserved<T>(reading.observed, rows);
-    typename std::remove_cvref_t<decltype(network)>::Rows memory(network, L);
-    const auto map = [](const nn::Linear<T>& by, ConstSequence<T> from, Sequence<T> to) {
-      nn::linear<T>(by, from, to);
-    };
-    network.pass(
-        rows, memory,
-        [&](std::size_t layer, ConstSequence<T> in, Sequence<T> out) {
-          run(*splits_[layer], model_->layers()[layer], in, reading.intervals, out, carry);
-        },
-        map);
+    const typename nn::detail::Network<Layer>::LinearMap map;
     if (shape.pool == nn::Pool::none) return network.answer(rows, answer, map);
     const std::vector<T> pooled = pooled_of_all(rows.block(0, counted));
     network.answer({pooled.data(), 1, H}, answer, map);

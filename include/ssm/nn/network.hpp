@@ -98,6 +98,26 @@ struct Network {
       normalize<T>(weights.norm, weights.shape.norm, weights.shape.epsilon, x, x);
   }
 
+  /// A linear map of whole sequences, for `pass` and `answer`.
+  struct LinearMap {
+    void operator()(const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) const { linear<T>(map, x, y); }
+  };
+  /// Returns the features of a whole sequence, behind the final norm.           (L, H)
+  /// @param u         input                                                    (L, inputs)
+  /// @param reading   which steps have an input, checked
+  /// @param run       run(layer, u, y): layer number `layer`, from rest
+  template <class Run>
+  std::vector<T> features(ConstSequence<T> u, const Reading<T>& reading, Run run) const {
+    const Index L = u.length(), H = weights.shape.features;
+    std::vector<T> x(static_cast<std::size_t>(L * H)), seen;
+    const Sequence<T> rows(x.data(), L, H);
+    encode<T>(weights.shape, weights.encoder, observed_rows<T>(u, reading.observed, seen), rows);
+    ssm::detail::clear_unobserved<T>(reading.observed, rows);
+    Rows memory(*this, L);
+    pass(rows, memory, run, LinearMap{});
+    return x;
+  }
+
   /// Makes an answer of pooled features.
   /// @param pooled   (rows, H)
   /// @param out      (rows, outputs)

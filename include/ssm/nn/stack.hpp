@@ -136,32 +136,17 @@ class Stack {
 
  private:
   static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-  /// A linear map, as the network calls it.
-  struct LinearMap {
-    void operator()(const Linear<Scalar>& map, ConstSequence<Scalar> x, Sequence<Scalar> y) const {
-      linear<Scalar>(map, x, y);
-    }
-  };
+  using LinearMap = typename Network::LinearMap;
   void check(Index rows, ConstSequence<Scalar> answer) const {
     ssm::detail::require_size("rows of the answer", rows, answer.length());
     ssm::detail::require_size("numbers of an answer", shape().outputs, answer.features());
   }
   /// Returns the output of the last block and of the norm after it.
   std::vector<Scalar> features(ConstSequence<Scalar> u, const Reading<Scalar>& reading) const {
-    const Index L = u.length(), H = shape().features;
-    reading.check(L);
-    std::vector<Scalar> x(at(L * H)), seen;
-    const Sequence<Scalar> rows(x.data(), L, H);
-    encode<Scalar>(shape(), network_->weights.encoder, detail::observed_rows<Scalar>(u, reading.observed, seen), rows);
-    ssm::detail::clear_unobserved<Scalar>(reading.observed, rows);
-    typename Network::Rows memory(*network_, L);
-    network_->pass(
-        rows, memory,
-        [&](std::size_t layer, ConstSequence<Scalar> in, Sequence<Scalar> out) {
-          network_->run_layer(layer, in, out, reading.intervals);
-        },
-        LinearMap{});
-    return x;
+    reading.check(u.length());
+    return network_->features(u, reading, [&](std::size_t layer, ConstSequence<Scalar> in, Sequence<Scalar> out) {
+      network_->run_layer(layer, in, out, reading.intervals);
+    });
   }
 
   std::shared_ptr<Network> network_;
