@@ -3,7 +3,8 @@
 // A file of another project (safetensors; examples/python makes one from a checkpoint of PyTorch, Lightning or flax) is
 // read strictly: every array there, of its shape, finite, and none besides. What the arrays do not say, as which
 // function keeps a time step positive, is asked for by the project's own names, never guessed. Where an input and the
-// answer of the project's own code stand beside the weights, the model's answer is held against it and drawn.
+// answer of the project's own code stand beside the weights, the model's answer is held against it and drawn; a model
+// whose answer is another is refused.
 #include "support/any_model.hpp"
 #include "support/program.hpp"
 
@@ -13,6 +14,7 @@
 
 #include <chrono>
 #include <iomanip>
+#include <sstream>
 
 using namespace ssm;
 
@@ -87,6 +89,19 @@ void print(const io::Parity& parity, std::size_t numbers, double seconds) {
   row(parity.sequences, numbers, parity.peak, parity.error * parity.peak, parity.error, seconds);
 }
 
+/// Refuses a model whose answers are not those of the weights' own code. What is told wrong, as the place of a norm,
+/// fits the arrays as well and shows here alone.
+void require_parity(const io::Report& report, const Options& options) {
+  constexpr double limit = 0.01;  // another rounding is 1e-5, a processor's short floats 1e-3
+  if (!report.parity || report.parity->error <= limit) return;
+  std::ostringstream text;
+  text << options.file << ": expected answers within " << 100 * limit
+       << " % of the peak of those beside the weights, got " << std::setprecision(3) << 100 * report.parity->error
+       << " %: they are another input's, or what was told is wrong";
+  for (std::size_t i = 0; i < report.told.size(); ++i) text << (i == 0 ? " (" : ", ") << report.told[i];
+  throw std::runtime_error(text.str() + (report.told.empty() ? "" : ")"));
+}
+
 /// Draws both answers, and their difference.
 void draw(const std::vector<float>& got, std::span<const float> expected, const std::string& out) {
   std::vector<double> number, theirs, ours, difference;
@@ -109,6 +124,7 @@ void import(const Options& options) {
     return io::Examples<float>(file, options.prefix, report.axes);
   };
   const auto show = [&](const auto& model, const io::Report& report) {
+    require_parity(report, options);
     std::cout << options.file << ", weights of " << options.source << '\n';
     print(report);
     if (!report.parity) return;

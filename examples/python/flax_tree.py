@@ -27,7 +27,14 @@ def main():
     options.add_argument("checkpoint", type=pathlib.Path)
     options.add_argument("safetensors", type=pathlib.Path)
     given = options.parse_args()
-    tree = serialization.msgpack_restore(given.checkpoint.read_bytes())
+    try:
+        tree = serialization.msgpack_restore(given.checkpoint.read_bytes())
+    except OSError as error:
+        raise SystemExit(f"{given.checkpoint}: expected what flax.serialization writes, got: {error.strerror}")
+    except Exception as error:  # msgpack's own, of many kinds
+        raise SystemExit(f"{given.checkpoint}: expected what flax.serialization writes, got something else: {error}")
+    if not isinstance(tree, dict):
+        raise SystemExit(f"{given.checkpoint}: expected a tree, got {type(tree).__name__}")
     kept = {part: tree[part] for part in ("params", "batch_stats") if tree.get(part)}
     if "params" not in kept:
         raise SystemExit(f"{given.checkpoint}: expected 'params' in the tree, got {', '.join(map(str, tree))}")

@@ -10,11 +10,9 @@ that is numbers, words, lists and objects: look through it, and add what is miss
 import argparse
 import json
 import pathlib
-import pickle
 
-import torch
 from safetensors.torch import save_file
-from torch_state_dict import arrays_of  # beside this script
+from torch_state_dict import arrays_of, read  # beside this script
 
 
 def plain(value):
@@ -34,11 +32,7 @@ def main():
     options.add_argument("safetensors", type=pathlib.Path)
     options.add_argument("--trust", action="store_true", help="read a checkpoint that holds more than arrays: its code is run")
     given = options.parse_args()
-    try:
-        checkpoint = torch.load(given.checkpoint, map_location="cpu", weights_only=not given.trust)
-    except pickle.UnpicklingError:
-        raise SystemExit(f"{given.checkpoint}: expected arrays, numbers and words, got objects of other code; "
-                         "--trust reads them, which runs what is in the file")
+    checkpoint = read(given.checkpoint, given.trust, "; --trust reads them, which runs what is in the file")
     if "state_dict" not in checkpoint:
         raise SystemExit(f"{given.checkpoint}: expected a key 'state_dict', got {', '.join(map(str, checkpoint))}")
     arrays = arrays_of(checkpoint["state_dict"])

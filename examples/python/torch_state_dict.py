@@ -8,9 +8,25 @@ Needs torch and safetensors. Complex arrays are written as pairs of real numbers
 
 import argparse
 import pathlib
+import pickle
+import zipfile
 
 import torch
 from safetensors.torch import save_file
+
+
+def read(path, with_code=False, hint=""):
+    """What torch.save wrote into a file. Objects of other code only `with_code`, which runs what is in the file."""
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=not with_code)
+    except OSError as error:
+        raise SystemExit(f"{path}: expected a file of torch.save, got: {error.strerror}")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, ImportError):
+        raise SystemExit(f"{path}: expected tensors, numbers and words, got objects of other code{hint}" if zipfile.is_zipfile(path)
+                         else f"{path}: expected a file of torch.save, got something else")
+    if not isinstance(found, dict):
+        raise SystemExit(f"{path}: expected names with their values, got {type(found).__name__}")
+    return found
 
 
 def arrays_of(state):
@@ -30,7 +46,7 @@ def main():
     options.add_argument("safetensors", type=pathlib.Path)
     options.add_argument("--key", action="append", default=[], help="where in the file the state dict is; may be given again")
     given = options.parse_args()
-    state = torch.load(given.state_dict, map_location="cpu", weights_only=True)
+    state = read(given.state_dict)
     for key in given.key:
         if key not in state:
             raise SystemExit(f"{given.state_dict}: expected a key '{key}', got {', '.join(map(str, state))}")
