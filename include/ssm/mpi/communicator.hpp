@@ -4,6 +4,7 @@
 
 #include <mpi.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -182,6 +183,8 @@ int run(int argc, char** argv, Body&& body, double patience = 600) {
       code = std::forward<Body>(body)(world);
   } catch (const std::exception& error) {
     std::cerr << ssm::detail::message("ssm: rank ", rank, ": ", error.what(), "\n") << std::flush;
+    // Ranks that give up at once do not end all at once: MPICH's launcher, asked twice, has left a silent rank behind.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20) * std::min(rank, 50));
     MPI_Abort(MPI_COMM_WORLD, 1);
   }
   return MPI_Finalize() == MPI_SUCCESS ? code : 1;
