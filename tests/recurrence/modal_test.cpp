@@ -8,9 +8,9 @@ using namespace ssm;
 namespace {
 
 /// The lanes against the definition in fp64, one feature at a time: output and state, from a state.
-template <class T, class X, class Arch>
+template <class T, class X, class Arch, Index Rank = dynamic>
 void check_lanes(Index H, Index N, Index R, Index L) {
-  detail::ModalRecurrence<T, dynamic, X, Arch> recurrence(H, N, R);
+  detail::ModalRecurrence<T, dynamic, X, Arch, Rank> recurrence(H, N, R);
   detail::ModalRecurrence<double, dynamic, double, simd::scalar> definition(H, N, R);
   ModalState<X> fast = recurrence.rest();
   auto exact = definition.rest();
@@ -58,7 +58,10 @@ void check_all_sizes() {
   for (const Index H : {1, 3, 16, 17, 40})
     for (const Index N : {1, 2, 7, 9, 24})
       for (const Index R : {0, 1, 2, 3})
-        for (const Index L : {1, 63, 64, 65, 200}) check_lanes<T, X, Arch>(H, N, R, L);
+        for (const Index L : {1, 63, 64, 65, 200}) {
+          check_lanes<T, X, Arch>(H, N, R, L);
+          if (R == 0) check_lanes<T, X, Arch, 0>(H, N, R, L);
+        }
 }
 
 }  // namespace

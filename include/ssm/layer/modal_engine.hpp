@@ -10,7 +10,9 @@ namespace ssm::detail {
 
 /// Common base of the engines of S4 and S4D: parameters at a rate, the state in modes and its recurrence. See
 /// Featurewise.
-template <class ParametersOf, Real T, Index N, Real X, class Arch>
+///
+/// @tparam Rank   rank of the low-rank part, `dynamic` or known at compile time
+template <class ParametersOf, Real T, Index N, Real X, class Arch, Index Rank = dynamic>
 class ModalEngine {
  public:
   using Scalar = T;
@@ -26,7 +28,7 @@ class ModalEngine {
 
   /// Derivatives: see TrainableSSMLayer.
   using Cotangent = ModalCotangent;
-  using Workspace = ModalAdjoint<T, N, X, Arch>;
+  using Workspace = ModalAdjoint<T, N, X, Arch, Rank>;
   /// Returns a zero cotangent, ready to accumulate sequences.
   Cotangent cotangent() const { return Workspace::zero(recurrence_, features()); }
   void check(const State& state) const {
@@ -116,7 +118,7 @@ class ModalEngine {
 
   Parameters parameters_;
   double rate_;
-  ModalRecurrence<T, N, X, Arch> recurrence_;
+  ModalRecurrence<T, N, X, Arch, Rank> recurrence_;
 };
 
 }  // namespace ssm::detail

@@ -74,8 +74,8 @@ namespace detail {
 
 /// Engine of an S4D; see Featurewise.
 template <Real T, Index N, Real X, class Arch>
-class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch> {
-  using Base = ModalEngine<S4DParameters<T>, T, N, X, Arch>;
+class S4DEngine : public ModalEngine<S4DParameters<T>, T, N, X, Arch, 0> {
+  using Base = ModalEngine<S4DParameters<T>, T, N, X, Arch, 0>;
 
  public:
   using Parameters = S4DParameters<T>;

@@ -18,17 +18,17 @@ namespace ssm::detail {
 /// four additions a step, and two multiplications more in the forward sweep, with a table of its T powers; step by step
 /// it costs 27 multiplications. include/ssm/README.md derives the equations. Powers are made in fp64 of the
 /// coefficients that `forward` runs with, a^T in delta form.
-template <Real T, Index N, Real X, class Arch>
-class ModalBlocks : public ModalTile<T, N, X, Arch> {
-  using Tile = ModalTile<T, N, X, Arch>;
+template <Real T, Index N, Real X, class Arch, Index Rank>
+class ModalBlocks : public ModalTile<T, N, X, Arch, Rank> {
+  using Tile = ModalTile<T, N, X, Arch, Rank>;
   using Tile::advance, Tile::bind, Tile::coefficients, Tile::group, Tile::keep, Tile::keeps, Tile::load, Tile::room,
       Tile::turn_to;
-  using Tile::M_, Tile::R_, Tile::rows_;
+  using Tile::M_, Tile::rank, Tile::rows_;
   using typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
-  static constexpr Index steps = ModalLags<T, N, X, Arch>::steps;   // T
-  static constexpr Index together = Pack::registers >= 32 ? 3 : 2;  // modes that run at once, both ways
-  static constexpr Index swept = 4;                                 // and only forward
-  static constexpr Index reached = 4;                               // blocks whose du is made at once
+  static constexpr Index steps = ModalLags<T, N, X, Arch, Rank>::steps;  // T
+  static constexpr Index together = Pack::registers >= 32 ? 3 : 2;       // modes that run at once, both ways
+  static constexpr Index swept = 4;                                      // and only forward
+  static constexpr Index reached = 4;                                    // blocks whose du is made at once
 
  public:
   using typename Tile::Lanes;
@@ -110,16 +110,10 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
         if (lane == 0) meanwhile(part, parts);
       };
       const Lanes lanes = tile.from(lane);
-      switch (R_) {
-        case 0:
-          backwards<1>(lanes, at_first);
-          break;
-        case 1:
-          backwards<2>(lanes, at_first);
-          break;
-        default:
-          backwards<most>(lanes, at_first);
-      }
+      if (rank() == 0)
+        backwards<1>(lanes, at_first);
+      else if constexpr (Rank != 0)
+        rank() == 1 ? backwards<2>(lanes, at_first) : backwards<most>(lanes, at_first);
     }
     lags_.add_to(kappa);
   }
@@ -129,7 +123,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
   /// Number of inputs of the modes, and of outputs: fixed at compile time, or 1 + R.
   template <Index Ways = most>
   Index ways() const noexcept {
-    return Ways == most ? 1 + R_ : Ways;
+    return Ways == most ? 1 + rank() : Ways;
   }
 
   template <Index Ways, class Meanwhile>
@@ -372,7 +366,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
       for (Index way = 0; way < ways(); ++way)
         dB[std::size_t(way)] = fma(Pack::load(lanes.in(way) + (from + k) * group), M, dB[std::size_t(way)]);
       X* const du = lanes.du + (from + k) * group;
-      if (R_ == 0) fma(M.re, B.re, fnma(M.im, B.im, Pack::load(du))).store(du);
+      if (rank() == 0) fma(M.re, B.re, fnma(M.im, B.im, Pack::load(du))).store(du);
       M = advance(kept, a, M, Pair::zero());
     }
     conj(settle(M)).store(lanes.lambda + 2 * n * group);
@@ -384,7 +378,7 @@ class ModalBlocks : public ModalTile<T, N, X, Arch> {
     }
   }
 
-  ModalLags<T, N, X, Arch> lags_;
+  ModalLags<T, N, X, Arch, Rank> lags_;
   Array<X> powers_;  // of each mode
   Array<X> sums_;    // of each block, of the modes that run at once
   Array<X> states_;  // of what is left of a block

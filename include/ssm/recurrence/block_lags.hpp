@@ -14,10 +14,10 @@ namespace ssm::detail {
 ///
 /// With a low-rank part there is a kappa for every pair of an output and an input. It is summed over blocks, tiles and
 /// sequences, and turned into cotangents once.
-template <Real T, Index N, Real X, class Arch>
-class ModalLags : public ModalTile<T, N, X, Arch> {
-  using Tile = ModalTile<T, N, X, Arch>;
-  using Tile::bind, Tile::group, Tile::room, Tile::R_;
+template <Real T, Index N, Real X, class Arch, Index Rank>
+class ModalLags : public ModalTile<T, N, X, Arch, Rank> {
+  using Tile = ModalTile<T, N, X, Arch, Rank>;
+  using Tile::bind, Tile::group, Tile::rank, Tile::room;
   using typename Tile::Pack, typename Tile::Recurrence;
 
  public:
@@ -45,16 +45,17 @@ class ModalLags : public ModalTile<T, N, X, Arch> {
     if constexpr (Reach) {
       within<true, 1>(lanes, 0, 0);
     } else {
-      for (Index out = 0; out <= R_; ++out) {
+      for (Index out = 0; out <= rank(); ++out) {
         Index in = 0;
-        for (; in + 1 <= R_; in += 2) within<false, 2>(lanes, out, in);
-        if (in <= R_) within<false, 1>(lanes, out, in);
+        for (; in + 1 <= rank(); in += 2) within<false, 2>(lanes, out, in);
+        if (in <= rank()) within<false, 1>(lanes, out, in);
       }
     }
   }
   /// Adds the tile's kappa to that of all.     (count, lanes)
   void add_to(double* all) const noexcept {
-    for (Index i = 0; i < (1 + R_) * (1 + R_) * steps * group; ++i) all[i] += static_cast<double>(kappa_.data()[i]);
+    for (Index i = 0; i < (1 + rank()) * (1 + rank()) * steps * group; ++i)
+      all[i] += static_cast<double>(kappa_.data()[i]);
   }
   /// Adds what the kappa of any number of sequences is to the cotangents of feature h's a, B and C.     O(M T)
   static void backwards(const Recurrence& recurrence, const Array<double>& kappa, Index h,
@@ -87,7 +88,7 @@ class ModalLags : public ModalTile<T, N, X, Arch> {
   void within(const Lanes& lanes, Index out, Index in) noexcept {
     constexpr Index some = 4;
     const auto kappas = [&](Index which, Index lag) {
-      return kappa_.data() + ((out * (1 + R_) + in + which) * steps + lag) * group + lanes.first;
+      return kappa_.data() + ((out * (1 + rank()) + in + which) * steps + lag) * group + lanes.first;
     };
     for (Index lag = 0; lag < steps; lag += some) {
       std::array<Pack, some> response, kappa, other;  // other: of the second way in

@@ -13,11 +13,11 @@ namespace ssm::detail {
 ///
 /// The run finds s and ds. When these are known the modes are independent, and ModalBlocks computes the cotangents of
 /// the coefficients. Sums over modes run in parts that do not wait for each other.
-template <Real T, Index N, Real X, class Arch>
-class ModalSteps : public ModalTile<T, N, X, Arch> {
-  using Tile = ModalTile<T, N, X, Arch>;
+template <Real T, Index N, Real X, class Arch, Index Rank>
+class ModalSteps : public ModalTile<T, N, X, Arch, Rank> {
+  using Tile = ModalTile<T, N, X, Arch, Rank>;
   using Tile::advance, Tile::bind, Tile::group, Tile::load, Tile::room, Tile::turn_to;
-  using Tile::M_, Tile::R_, Tile::rows_;
+  using Tile::M_, Tile::rank, Tile::rows_;
   using typename Tile::Mask, typename Tile::Pack, typename Tile::Pair, typename Tile::Recurrence;
 
  public:
@@ -27,7 +27,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   void fit(const Recurrence& recurrence) {
     bind(recurrence);
     room(moving_, 2 * M_);
-    room(later_, std::max<Index>(R_, 1));
+    room(later_, std::max<Index>(rank(), 1));
     keeps_.resize(static_cast<std::size_t>(M_));
   }
   /// The group whose turn it is, from its last tile.
@@ -39,7 +39,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   /// The states at `start` move over the tile, all lanes of them; finds s.
   void sweep(const Lanes& tile) noexcept {
     each_lanes(tile, [&](const Lanes& lanes) {
-      with_rank([&]<Index Rank>() { run<Rank>(lanes, lanes.start); });
+      with_rank([&]<Index Ranks>() { run<Ranks>(lanes, lanes.start); });
       settle_all(lanes.start);
     });
   }
@@ -51,10 +51,11 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
         for (Index n = 0; n < M_; ++n) load(from, 2 * n).store(moving + 2 * n * group);
       };
       begin(lanes.start);
-      with_rank([&]<Index Rank>() { run<Rank>(lanes, moving); });
+      with_rank([&]<Index Ranks>() { run<Ranks>(lanes, moving); });
       begin(lanes.lambda);
-      for (Index r = 0; r < R_; ++r) Pack::load(later(lanes, r)).store(lanes.out(1 + r) + (lanes.steps - 1) * group);
-      with_rank([&]<Index Rank>() { run_back<Rank>(lanes, moving); });
+      for (Index r = 0; r < rank(); ++r)
+        Pack::load(later(lanes, r)).store(lanes.out(1 + r) + (lanes.steps - 1) * group);
+      with_rank([&]<Index Ranks>() { run_back<Ranks>(lanes, moving); });
     });
   }
   /// After the first tile: what the first step's s is to the state before it and to Q.
@@ -62,7 +63,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     each_lanes(tile, [&](const Lanes& lanes) {
       const auto modes = Tile::modes(lanes);
       for (Index n = 0; n < M_; ++n)
-        for (Index r = 0; r < R_; ++r) {
+        for (Index r = 0; r < rank(); ++r) {
           const Pack ds = Pack::load(later(lanes, r));
           X *const lambda = lanes.lambda + 2 * n * group, *const dQ =
                                                               lanes.sums + (n * rows_ + ModalRows::out(1 + r)) * group;
@@ -85,17 +86,19 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     for (Index n = 0; n < M_; ++n) keeps_[static_cast<std::size_t>(n)] = modes.keep(n);
     return keeps_.data();
   }
-  /// f.operator()<Rank>(), a rank that the compiler knows where it is 1 or 2.
+  /// f.operator()<Ranks>(), a rank that the compiler knows where it is 1 or 2.
   template <class F>
   void with_rank(F f) const {
-    R_ == 1 ? f.template operator()<1>() : R_ == 2 ? f.template operator()<2>() : f.template operator()<dynamic>();
+    rank() == 1   ? f.template operator()<1>()
+    : rank() == 2 ? f.template operator()<2>()
+                  : f.template operator()<dynamic>();
   }
-  template <Index Rank>
-  Index rank() const noexcept {
-    return Rank == dynamic ? R_ : Rank;
+  template <Index Ranks>
+  Index ranks() const noexcept {
+    return Ranks == dynamic ? rank() : Ranks;
   }
-  template <Index Rank, class Each>
-  using OfRanks = std::array<Each, std::size_t(Rank == dynamic ? max_rank : Rank)>;
+  template <Index Ranks, class Each>
+  using OfRanks = std::array<Each, std::size_t(Ranks == dynamic ? max_rank : Ranks)>;
 
   /// Parts of a sum over modes: there are up to three sums at once, which are to stay in registers.
   static constexpr std::size_t parts = Pack::registers >= 32 ? 4 : 2;
@@ -131,12 +134,12 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   X* later(const Lanes& lanes, Index r) noexcept { return later_.data() + r * group + lanes.first; }
 
   /// The states move over the tile; -s of every step is stored.
-  template <Index Rank>
+  template <Index Ranks>
   void run(Lanes lanes, X* states) noexcept {
-    const Index R = rank<Rank>();
+    const Index R = ranks<Ranks>();
     const auto modes = Tile::modes(lanes);
     const Mask* const keep = keeps(lanes);
-    OfRanks<Rank, Parts> s;
+    OfRanks<Ranks, Parts> s;
     const auto gather_s = [&](Index n, std::size_t part, Pair x) {
       for (Index r = 0; r < R; ++r) {
         const Pair Q = load(modes[n], ModalRows::out(1 + r));
@@ -147,7 +150,7 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
     each_mode([&](Index n, std::size_t part) { gather_s(n, part, load(states, 2 * n)); });
     for (Index k = 0; k < lanes.steps; ++k) {
       const Pack u = Pack::load(lanes.u + k * group);
-      OfRanks<Rank, Pack> now;
+      OfRanks<Ranks, Pack> now;
       for (Index r = 0; r < R; ++r) {
         now[std::size_t(r)] = settle(s[std::size_t(r)].total());
         now[std::size_t(r)].store(lanes.in(1 + r) + k * group);
@@ -167,17 +170,17 @@ class ModalSteps : public ModalTile<T, N, X, Arch> {
   }
 
   /// The cotangents of the states move back over the tile; ds of every step is stored with the step before it.
-  template <Index Rank>
+  template <Index Ranks>
   void run_back(Lanes lanes, X* lambdas) noexcept {
-    const Index R = rank<Rank>();
+    const Index R = ranks<Ranks>();
     const auto modes = Tile::modes(lanes);
     const Mask* const keep = keeps(lanes);
     for (Index k = lanes.steps - 1; k >= 0; --k) {
       const Pack dy = Pack::load(lanes.dy + k * group);
-      OfRanks<Rank, Pack> next;
+      OfRanks<Ranks, Pack> next;
       for (Index r = 0; r < R; ++r) next[std::size_t(r)] = Pack::load(lanes.out(1 + r) + k * group);
       Parts du;
-      OfRanks<Rank, Parts> ds;
+      OfRanks<Ranks, Parts> ds;
       each_mode([&](Index n, std::size_t part) {
         const X* const from = modes[n];
         Pair lambda = fma_conj(dy, load(from, ModalRows::C), load(lambdas, 2 * n));

@@ -32,14 +32,15 @@ namespace ssm::detail {
 ///
 /// @tparam N      states, `dynamic` or known at compile time
 /// @tparam Arch   instruction set
-template <Real T, Index N, Real X, class Arch>
+/// @tparam Rank   rank of the low-rank part, `dynamic` or known at compile time
+template <Real T, Index N, Real X, class Arch, Index Rank = dynamic>
 class ModalRecurrence {
   using Pack = simd::Pack<X, Arch>;
   static constexpr Index group = simd::group<X>;
 
   using Pair = simd::ComplexPack<X, Arch>;
-  using Narrow = NarrowBlock<X, Arch>;
-  using Lanes = ModalLanes<X, N, Arch>;
+  using Narrow = NarrowBlock<X, Arch, Rank>;
+  using Lanes = ModalLanes<X, N, Arch, Rank>;
   static constexpr Index moving_rows = ModalState<X>::moving_rows, held_rows = ModalState<X>::held_rows;
 
  public:
@@ -66,7 +67,7 @@ class ModalRecurrence {
   /// Coefficients as they lie.
   const ModalCoefficients<X>& coefficients() const noexcept { return coefficients_; }
 
-  Index rank() const noexcept { return coefficients_.rank(); }
+  Index rank() const noexcept { return Rank == dynamic ? coefficients_.rank() : Rank; }
   Index modes() const noexcept { return N == dynamic ? coefficients_.modes() : modes_of(N); }
 
   /// Returns how many lanes a step takes, those that hold no feature included.
@@ -224,7 +225,7 @@ class ModalRecurrence {
       for (Index lane = 0; lane < lanes; ++lane) all.from(lane).alone();
       if (turns)
         for (Index lane = 0; lane < lanes; lane += Pack::size) all.from(lane).end_block();
-    } else if (rank() == 0) {
+    } else if constexpr (Rank == 0) {
       turns ? all.template modes_over_time<true>(lanes, next) : all.template modes_over_time<false>(lanes, next);
     } else {
       // two packs at once where a group has them: two chains of sums, and a cache line is used up while it is near

@@ -30,11 +30,11 @@ struct ModalCotangent {
 /// each tile of time first, then, from the last tile to the first, those within it. With a low-rank part it is first
 /// found what the modes have in common, step by step, see ModalSteps; then they are apart and go by blocks of steps,
 /// see ModalBlocks.
-template <Real T, Index N, Real X, class Arch>
-class ModalAdjoint : ModalTile<T, N, X, Arch> {
-  using Tile = ModalTile<T, N, X, Arch>;
+template <Real T, Index N, Real X, class Arch, Index Rank>
+class ModalAdjoint : ModalTile<T, N, X, Arch, Rank> {
+  using Tile = ModalTile<T, N, X, Arch, Rank>;
   using Tile::bind, Tile::group, Tile::room;
-  using Tile::M_, Tile::R_, Tile::rows_, Tile::recurrence_;
+  using Tile::M_, Tile::rank, Tile::rows_, Tile::recurrence_;
   using typename Tile::Lanes, typename Tile::Pack, typename Tile::Recurrence;
   static constexpr Index pack = Pack::size;
 
@@ -43,7 +43,8 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   static ModalCotangent zero(const Recurrence& recurrence, Index features) {
     const Index groups = (features + group - 1) / group;
     return {Array<double>(groups, recurrence.modes() * ModalRows::count(recurrence.rank()), group),
-            Array<double>(groups, group), Array<double>(groups, ModalLags<T, N, X, Arch>::count(recurrence), group)};
+            Array<double>(groups, group),
+            Array<double>(groups, ModalLags<T, N, X, Arch, Rank>::count(recurrence), group)};
   }
   /// Returns the cotangent of what ModalRecurrence::set was given for feature h, D's apart.
   /// @param states   N
@@ -69,7 +70,7 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
         result.Q_bar(n, r) = number(ModalRows::out(1 + r));
       }
     }
-    ModalLags<T, N, X, Arch>::backwards(recurrence, cotangent.kappa, h, result);
+    ModalLags<T, N, X, Arch, Rank>::backwards(recurrence, cotangent.kappa, h, result);
     for (Index n = 0; n < M; ++n) {
       const auto count = static_cast<double>(multiplicity(n, states));  // is in C and Q_bar
       result.C(n) *= count;
@@ -91,8 +92,8 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
     room(lambda_, 2 * M_);
     room(sums_, M_ * rows_);
     room(totals_, M_ * rows_);
-    room(s_, std::max<Index>(R_ * tile_, 1));
-    room(ds_, std::max<Index>(R_ * tile_, 1));
+    room(s_, std::max<Index>(rank() * tile_, 1));
+    room(ds_, std::max<Index>(rank() * tile_, 1));
     blocks_.fit(recurrence, tile_);
     steps_.fit(recurrence);
   }
@@ -120,7 +121,7 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
         to[group] = value.imag();
       });
     std::fill_n(totals_.data(), numbers, 0.0);
-    const bool apart = R_ == 0;  // no low-rank part joins the modes
+    const bool apart = rank() == 0;  // no low-rank part joins the modes
     blocks_.prepare(which);
     steps_.prepare(which);
     for (Index i = 0; i + 1 < tiles && std::ssize(starts) < tiles; ++i) {
@@ -129,7 +130,7 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
       if (apart)
         blocks_.sweep(view(i + 1, tile_), [&, next = u.block((i + 1) * tile_, std::min(tile_, L - (i + 1) * tile_))](
                                               Index part, Index parts) { prefetch(next, part, parts); });
-      else
+      else if constexpr (Rank != 0)
         steps_.sweep(view(i + 1, tile_));
     }
     for (Index i = tiles - 1; i >= 0; --i) {
@@ -139,14 +140,16 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
       direct(which, steps, cotangent);
       std::fill_n(sums_.data(), numbers, X(0));
       const Lanes tile = view(i, steps);
-      if (!apart) steps_.backwards(tile);
+      if constexpr (Rank != 0)
+        if (!apart) steps_.backwards(tile);
       blocks_.backwards(tile, cotangent.kappa.row(which).data(),
                         [&, before = i > 0 ? tile_ : 0](Index part, Index parts) {
                           prefetch(u.block(from - before, before), part, parts);
                           prefetch(dy.block(from - before, before), part, parts);
                           prefetch(ConstSequence<T>(du).block(from - before, before), part, parts);
                         });
-      if (!apart && i == 0) steps_.close(tile);
+      if constexpr (Rank != 0)
+        if (!apart && i == 0) steps_.close(tile);
       for (Index j = 0; j < numbers; ++j) totals_.data()[j] += static_cast<double>(sums_.data()[j]);
       for (Index k = 0; k < steps; ++k) {
         T* const row = du.row(from + k).data();
@@ -218,8 +221,8 @@ class ModalAdjoint : ModalTile<T, N, X, Arch> {
   }
 
   Index tile_ = 0;
-  ModalSteps<T, N, X, Arch> steps_;  // where there is a low-rank part
-  ModalBlocks<T, N, X, Arch> blocks_;
+  ModalSteps<T, N, X, Arch, Rank> steps_;  // where there is a low-rank part
+  ModalBlocks<T, N, X, Arch, Rank> blocks_;
   Array<X> u_, dy_, du_;  // a tile
   Array<X> starts_;       // x before each tile
   Array<X> s_, ds_;       // what the modes have in common in a tile

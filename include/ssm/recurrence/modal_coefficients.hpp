@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace ssm::detail {
 
@@ -80,7 +81,7 @@ class ModalCoefficients {
   /// @tparam Arch   instruction set
   /// @throws DomainError if a number is not finite in X
   template <class Arch>
-  void set(Index which, std::span<const DiscreteDplrSystem<double>> systems, std::span<const X> D) {
+  void set(Index which, const std::vector<DiscreteDplrSystem<double>>& systems, std::span<const X> D) {
     std::ranges::copy(D, &direct_(which, 0));
     for (Index h = which * group; const auto& system : systems) mark_ += checksum(h++, system);
     for (Index n = 0; n < modes_; ++n) {

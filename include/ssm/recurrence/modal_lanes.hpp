@@ -14,8 +14,9 @@ namespace ssm::detail {
 /// Lanes of a group of features over a block of time: the inner loops of ModalRecurrence, which says what they compute.
 /// Pointers are to the first lane; rows are a group apart.
 ///
-/// @tparam N   states, `dynamic` or known at compile time
-template <Real X, Index N, class Arch>
+/// @tparam N      states, `dynamic` or known at compile time
+/// @tparam Rank   rank of the low-rank part, `dynamic` or known at compile time
+template <Real X, Index N, class Arch, Index Rank>
 struct ModalLanes {
   using Pack = simd::Pack<X, Arch>;
   using Pair = simd::ComplexPack<X, Arch>;
@@ -23,7 +24,7 @@ struct ModalLanes {
   static constexpr Index moving_rows = ModalState<X>::moving_rows, held_rows = ModalState<X>::held_rows;
 
   const X *running, *turning;  ///< coefficients, see ModalCoefficients
-  Index all_modes, rank;       ///< M and R
+  Index all_modes, all_ranks;  ///< M and R
   Index steps;                 ///< of the block
   const X* u;                  ///< inputs
   X* y;                        ///< outputs, added to
@@ -31,9 +32,11 @@ struct ModalLanes {
 
   /// M.
   Index modes() const noexcept { return N == dynamic ? all_modes : modes_of(N); }
+  /// R.
+  Index rank() const noexcept { return Rank == dynamic ? all_ranks : Rank; }
   /// The lanes from this one on.
   ModalLanes from(Index lane) const noexcept {
-    return {running + lane, turning + lane, all_modes,     rank,        steps,
+    return {running + lane, turning + lane, all_modes,     all_ranks,   steps,
             u + lane,       y + lane,       moving + lane, held + lane, heads + lane};
   }
 
@@ -166,7 +169,7 @@ struct ModalLanes {
   /// Systems whose modes a low-rank part joins.
   template <Index Packs>
   void joined_by_rank(const auto& next, bool turns) const noexcept {
-    switch (rank) {
+    switch (rank()) {
       case 1:
         return step_by_step<1, Packs>(next, turns);
       case 2:
@@ -175,18 +178,19 @@ struct ModalLanes {
         return step_by_step<max_rank, Packs>(next, turns);
     }
   }
-  /// Passes over all modes in every step. Rank is the rank, or the largest there is.
-  template <int Rank, Index Packs>
+  /// Passes over all modes in every step.
+  /// @tparam Ranks   the rank, or the largest there is
+  template <int Ranks, Index Packs>
   void step_by_step(const auto& next, bool turns) const noexcept {
     constexpr Index size = Pack::size;
-    const Index M = modes(), R = Rank == max_rank ? rank : Rank, rows = RunningRows::count(R);
-    using Sums = std::array<Pack, std::size_t(Rank)>;
+    const Index M = modes(), R = Ranks == max_rank ? rank() : Ranks, rows = RunningRows::count(R);
+    using Sums = std::array<Pack, std::size_t(Ranks)>;
     std::array<Sums, std::size_t(Packs)> all_s, all_base;
     for (Index p = 0; p < Packs; ++p)
       for (Index r = 0; r < R; ++r) {
         const X* const head = heads + (1 + r) * group + p * size;
         all_base[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)] = Pack::load(head);
-        all_s[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)] = Pack::load(head + rank * group);
+        all_s[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)] = Pack::load(head + R * group);
       }
     // sum += Re(Q x), rank by rank
     const auto gather = [&](const X* by, const Pair& x, Sums& to) {
@@ -228,15 +232,14 @@ struct ModalLanes {
     }
     for (Index p = 0; p < Packs; ++p) {
       for (Index r = 0; r < R; ++r)
-        all_s[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)].store(heads + (1 + rank + r) * group +
-                                                                              p * size);
+        all_s[static_cast<std::size_t>(p)][static_cast<std::size_t>(r)].store(heads + (1 + R + r) * group + p * size);
       if (turns) from(p * size).end_block();
     }
   }
 
   /// Ends a block for all modes of a pack: what X and what is left of d give to y and to s.
   void end_block() const noexcept {
-    const Index R = rank, rows = RunningRows::count(R);
+    const Index R = rank(), rows = RunningRows::count(R);
     Pack heard(X(0));
     std::array<Pack, std::size_t(max_rank)> base, sum;
     base.fill(Pack(X(0)));
@@ -261,8 +264,8 @@ struct ModalLanes {
 
   /// Runs the first lane alone, with modes side by side.
   void alone() const noexcept {
-    NarrowBlock<X, Arch> one(running, moving, modes(), rank);
-    one.run(u, y, steps, heads + group, heads + (1 + rank) * group);
+    NarrowBlock<X, Arch, Rank> one(running, moving, modes(), rank());
+    one.run(u, y, steps, heads + group, heads + (1 + rank()) * group);
     one.put_back(moving);
   }
 };

@@ -6,7 +6,7 @@ namespace ssm::detail {
 
 /// Common base of the backward runs of a ModalRecurrence: complex numbers in lanes, the coefficients of a group of
 /// features, and one tile of time.
-template <Real T, Index N, Real X, class Arch>
+template <Real T, Index N, Real X, class Arch, Index Rank>
 class ModalTile {
  public:
   /// Some lanes of a group over a tile; rows are a group apart.
@@ -30,7 +30,7 @@ class ModalTile {
   };
 
  protected:
-  using Recurrence = ModalRecurrence<T, N, X, Arch>;
+  using Recurrence = ModalRecurrence<T, N, X, Arch, Rank>;
   using Pack = simd::Pack<X, Arch>;
   using Pair = simd::ComplexPack<X, Arch>;
   using Mask = typename Pack::Mask;
@@ -38,8 +38,8 @@ class ModalTile {
   void bind(const Recurrence& recurrence) noexcept {
     recurrence_ = &recurrence;
     M_ = recurrence.modes();
-    R_ = recurrence.rank();
-    rows_ = ModalRows::count(R_);
+    all_ranks_ = recurrence.rank();
+    rows_ = ModalRows::count(all_ranks_);
   }
   /// Rows of lanes, where there are not enough.
   static void room(auto& array, Index rows) {
@@ -70,10 +70,14 @@ class ModalTile {
   /// keep x + a x + v
   static Pair advance(Mask keep, Pair a, Pair x, Pair v) noexcept { return Pair::add_where(keep, x, fma(a, x, v)); }
 
+  /// R.
+  Index rank() const noexcept { return Rank == dynamic ? all_ranks_ : Rank; }
+
   const Recurrence* recurrence_ = nullptr;
-  Index M_ = 0, R_ = 0, rows_ = 0;
+  Index M_ = 0, rows_ = 0;
 
  private:
+  Index all_ranks_ = 0;
   const X* coefficients_ = nullptr;
   const std::uint16_t* kept_ = nullptr;
 };

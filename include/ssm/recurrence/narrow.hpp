@@ -12,7 +12,9 @@ namespace ssm::detail {
 /// The feature's numbers are brought together before the block and its state is put back after it: 8 numbers a mode and
 /// four more for each rank, once a block or a call. Sums over modes are in an order of their own, the same for every cut
 /// of a sequence.
-template <Real X, class Arch>
+///
+/// @tparam Rank   rank of the low-rank part, `dynamic` or known at compile time
+template <Real X, class Arch, Index Rank>
 class NarrowBlock {
   using Pack = simd::Pack<X, Arch>;
   using Pair = simd::ComplexPack<X, Arch>;
@@ -51,7 +53,8 @@ class NarrowBlock {
   /// @param base    what X gives to s, rank by rank
   /// @param s       s of the step before; set to that of the last
   void run(const X* u, X* y, Index steps, const X* base, X* s) noexcept {
-    if (rank_ > 0) return joined(u, y, steps, base, s);
+    if constexpr (Rank != 0)
+      if (rank_ > 0) return joined(u, y, steps, base, s);
     std::array<Pack, std::size_t(block)> sums;
     sums.fill(Pack(X(0)));
     Index n = 0;
