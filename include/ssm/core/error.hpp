@@ -3,13 +3,14 @@
 #include "ssm/core/index.hpp"
 
 #include <charconv>
+#include <complex>
 #include <concepts>
+#include <cstdint>
 #include <initializer_list>
 #include <iterator>
 #include <stdexcept>
 #include <string>
 #include <string_view>
-#include <variant>
 
 namespace ssm {
 
@@ -30,57 +31,83 @@ struct DomainError : Error {
 
 namespace detail {
 
-/// A text or a number of a message. It is small, so that a message costs little code where it is made.
-using MessagePart = std::variant<std::string_view, long long, unsigned long long, double, std::complex<double>>;
+/// A text or a number of a message. It is small and keeps no text of its own, so that a message costs little code where
+/// it is made.
+class MessagePart {
+ public:
+  MessagePart(std::string_view text) : kind_(Kind::Text), size_(text.size()), text_(text.data()) {}
+  MessagePart(const char& letter) : MessagePart(std::string_view(&letter, 1)) {}
+  MessagePart(std::integral auto number)
+      : kind_(Kind::Whole),
+        negative_(is_negative(number)),
+        whole_(negative_ ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number)) {}
+  MessagePart(std::floating_point auto number) : kind_(Kind::Real), real_(static_cast<double>(number)) {}
+  template <class T>
+  MessagePart(const std::complex<T>& number)
+      : kind_(Kind::Complex),
+        imaginary_(static_cast<double>(number.imag())),
+        real_(static_cast<double>(number.real())) {}
+
+  void append_to(std::string& all) const {
+    switch (kind_) {
+      case Kind::Text:
+        all.append(text_, size_);
+        break;
+      case Kind::Whole:
+        if (negative_) all += '-';
+        append(all, whole_);
+        break;
+      case Kind::Real:
+        append(all, real_);
+        break;
+      case Kind::Complex:
+        all += '(';
+        append(all, real_);
+        all += ',';
+        append(all, imaginary_);
+        all += ')';
+    }
+  }
+
+ private:
+  enum class Kind { Text, Whole, Real, Complex };
+
+  static constexpr bool is_negative(std::signed_integral auto number) { return number < 0; }
+  static constexpr bool is_negative(std::unsigned_integral auto) { return false; }
+
+  template <class Number>
+  static void append(std::string& all, Number number) {
+    char digits[32];  // of a double: a sign, 17 significant digits, a point and an exponent are 24 at most
+    if constexpr (std::floating_point<Number>)
+      all.append(digits, std::to_chars(digits, std::end(digits), number, std::chars_format::general, 17).ptr);
+    else
+      all.append(digits, std::to_chars(digits, std::end(digits), number).ptr);
+  }
+
+  Kind kind_;
+  union {
+    std::size_t size_;
+    bool negative_;
+    double imaginary_;
+  };
+  union {
+    const char* text_;
+    std::uint64_t whole_;
+    double real_;
+  };
+};
 
 inline std::string message_of(std::initializer_list<MessagePart> parts) {
   std::string all;
-  const auto append = [&](auto number, auto... format) {
-    char digits[32];  // of a double: a sign, 17 significant digits, a point and an exponent are 24 at most
-    all.append(digits, std::to_chars(digits, std::end(digits), number, format...).ptr);
-  };
-  const auto append_double = [&](double number) { append(number, std::chars_format::general, 17); };
-  for (const MessagePart& part : parts)
-    if (const auto* const text = std::get_if<std::string_view>(&part))
-      all += *text;
-    else if (const auto* const whole = std::get_if<long long>(&part))
-      append(*whole);
-    else if (const auto* const natural = std::get_if<unsigned long long>(&part))
-      append(*natural);
-    else if (const auto* const number = std::get_if<double>(&part))
-      append_double(*number);
-    else if (const auto* const z = std::get_if<std::complex<double>>(&part)) {
-      all += '(';
-      append_double(z->real());
-      all += ',';
-      append_double(z->imag());
-      all += ')';
-    }
+  for (const MessagePart& part : parts) part.append_to(all);
   return all;
-}
-
-inline MessagePart message_part(std::string_view text) { return text; }
-template <class Number>
-requires std::is_arithmetic_v<Number> MessagePart message_part(const Number& number) {
-  if constexpr (std::same_as<Number, char>)
-    return std::string_view(&number, 1);
-  else if constexpr (std::signed_integral<Number>)
-    return static_cast<long long>(number);
-  else if constexpr (std::unsigned_integral<Number>)
-    return static_cast<unsigned long long>(number);
-  else
-    return static_cast<double>(number);
-}
-template <class T>
-MessagePart message_part(const std::complex<T>& number) {
-  return std::complex<double>(number);
 }
 
 /// The parts, written one after the other: "expected 3 features, got 4". Numbers have up to 17 digits and a point, also
 /// where the program's locale writes them otherwise.
 template <class... Parts>
 std::string message(const Parts&... parts) {
-  return message_of({message_part(parts)...});
+  return message_of({MessagePart(parts)...});
 }
 
 /// @throws ShapeError "what: expected E, got G" unless expected == got
