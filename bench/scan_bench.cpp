@@ -1,5 +1,7 @@
 #include "common.hpp"
 
+#include <ssm/core/thread_pool.hpp>
+
 namespace {
 
 using namespace bench;

@@ -13,6 +13,8 @@
 #include "support/mnist.hpp"
 #include "support/s4d_model.hpp"
 
+#include <ssm/core/thread_pool.hpp>
+
 #include <iomanip>
 #include <numeric>
 

@@ -7,6 +7,7 @@
 #include "support/mnist.hpp"
 #include "support/training.hpp"
 
+#include <ssm/core/thread_pool.hpp>
 #include <ssm/layer/tabled_lssl.hpp>
 
 #include <iomanip>

@@ -7,6 +7,7 @@
 // model once more, look by look in constant memory, and the answers are compared.
 #include "support/training.hpp"
 
+#include <ssm/core/thread_pool.hpp>
 #include <ssm/layer/s5.hpp>
 #include <ssm/nn/loss.hpp>
 

@@ -5,6 +5,8 @@
 #include "support/any_model.hpp"
 #include "support/mnist.hpp"
 
+#include <ssm/core/thread_pool.hpp>
+
 #include <iomanip>
 
 using namespace ssm;

@@ -19,6 +19,8 @@
 #include "support/s4d_model.hpp"
 #include "support/wav.hpp"
 
+#include <ssm/core/thread_pool.hpp>
+
 #include <chrono>
 #include <iomanip>
 

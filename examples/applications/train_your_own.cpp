@@ -19,6 +19,8 @@
 #include "support/confusion.hpp"
 #include "support/sequences.hpp"
 
+#include <ssm/core/thread_pool.hpp>
+
 #include <functional>
 #include <iomanip>
 

@@ -17,6 +17,7 @@
 #include "ssm/core/random.hpp"
 #include "ssm/core/sequence.hpp"
 #include "ssm/core/team.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/discretize/bilinear.hpp"
 #include "ssm/discretize/dense.hpp"
 #include "ssm/discretize/exponential.hpp"

@@ -1,6 +1,7 @@
 // Systems of one's own, as matrices: what scipy answers to them, every layer that can hold them answers.
 #include "ssm/control/from_matrices.hpp"
 #include "ssm/control/analysis.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/state_space.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"

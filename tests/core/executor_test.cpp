@@ -1,4 +1,5 @@
 #include "ssm/core/executor.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 

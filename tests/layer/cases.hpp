@@ -1,7 +1,7 @@
 #pragma once
 
 #include "layer/any_layer.hpp"
-#include "ssm/core/executor.hpp"
+#include "ssm/core/thread_pool.hpp"
 
 #include <vector>
 

@@ -1,6 +1,7 @@
 #include "ssm/layer/s5.hpp"
 #include "layer/cases.hpp"
 #include "layer/dense_oracle.hpp"
+#include "ssm/core/thread_pool.hpp"
 
 using namespace ssm;
 

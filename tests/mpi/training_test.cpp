@@ -1,5 +1,6 @@
 // A training over ranks is that of one process, to the bit.
 #include "mpi/world.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/any_layer.hpp"
 #include "ssm/layer/bidirectional.hpp"
 #include "ssm/layer/lssl.hpp"

@@ -1,6 +1,7 @@
 // The same numbers give the same bits wherever they lie in memory: every block and layer, forwards and backwards, and
 // whole trainings, with sequences at odd addresses and allocations moved.
 #include "layer/laws.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"

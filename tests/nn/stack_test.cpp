@@ -2,6 +2,7 @@
 // matter.
 #include "layer/laws.hpp"
 #include "nn/gradients.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"

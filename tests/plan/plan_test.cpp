@@ -2,6 +2,7 @@
 #include "examples/support/moving_average.hpp"
 #include "layer/cases.hpp"
 #include "layer/laws.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/lssl.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"

@@ -3,6 +3,7 @@
 //
 //     random_shapes [COUNT [SEED]]      trial i draws from seed SEED + i; a failure names its seed
 #include "layer/dense_oracle.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "support/fftw.hpp"

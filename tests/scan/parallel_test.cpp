@@ -1,5 +1,6 @@
 #include "ssm/scan/parallel.hpp"
 #include "ssm/core/random.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/scan/sequential.hpp"
 #include "support/golden.hpp"
 #include "support/tolerance.hpp"

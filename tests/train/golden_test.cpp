@@ -1,5 +1,6 @@
 // Two tiny deep classifiers over twenty steps of AdamW: losses, first gradients and last weights are the reference's.
 #include "layer/golden_layer.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/layer/s5.hpp"
 #include "ssm/nn/backpropagation.hpp"

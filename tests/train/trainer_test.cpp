@@ -1,5 +1,6 @@
 // The loop: it learns, in the same bits whatever the threads and however often it was stopped.
 #include "ssm/train/trainer.hpp"
+#include "ssm/core/thread_pool.hpp"
 #include "ssm/layer/s4.hpp"
 #include "ssm/layer/s4d.hpp"
 #include "ssm/nn/loss.hpp"
