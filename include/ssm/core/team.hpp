@@ -38,22 +38,30 @@ class Team {
 
 namespace detail {
 
-/// Lets a value go through all members in order, each changing it, and gives every member what it is at the end.
-/// @param team     the members, or nullptr: this process alone
-/// @param memory   of the value      of the same sizes on every member
-/// @param change   makes of the value what it is after this member
-template <class Change>
-void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change) {
+/// Receives a value from the member before this one. The first has its own.
+inline void take_from_before(Team* team, const std::vector<std::span<std::byte>>& memory) {
+  if (team == nullptr || team->rank() == 0) return;
+  for (const auto part : memory) team->receive(part, team->rank() - 1);
+}
+/// Hands it to the member after this one, and gives every member what it is after the last.
+inline void hand_on(Team* team, const std::vector<std::span<std::byte>>& memory) {
   const Index rank = team == nullptr ? 0 : team->rank(), size = team == nullptr ? 1 : team->size();
-  if (rank > 0)
-    for (const auto part : memory) team->receive(part, rank - 1);
-  change();
   if (rank + 1 < size)
     for (const auto part : memory) team->send(part, rank + 1);
   if (rank + 1 < size)
     for (const auto part : memory) team->receive(part, rank + 1);
   if (rank > 0)
     for (const auto part : memory) team->send(part, rank - 1);
+}
+/// Lets a value go through all members in order, each changing it, and gives every member what it is at the end.
+/// @param team     the members, or nullptr: this process alone
+/// @param memory   of the value      of the same sizes on every member
+/// @param change   makes of the value what it is after this member
+template <class Change>
+void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change) {
+  take_from_before(team, memory);
+  change();
+  hand_on(team, memory);
 }
 
 }  // namespace detail

@@ -84,6 +84,11 @@ inline std::vector<std::uint64_t> whole_numbers(const std::string& name, const c
 struct Place {
   std::uint64_t begin, end;
   std::string name;
+
+  /// In the order in which they stand.
+  bool operator<(const Place& other) const noexcept {
+    return begin != other.begin ? begin < other.begin : end < other.end;
+  }
 };
 
 /// Reads what the header says of one tensor, and returns where its numbers are. Nothing is allocated by what it says.
@@ -143,7 +148,7 @@ inline File read(std::span<const std::byte> bytes, const std::string& name = "a 
   const auto header = detail::header_of(all.substr(8, header_size));
   const std::string_view data = all.substr(8 + header_size);
   File file;
-  std::vector<detail::Place> places;
+  std::multiset<detail::Place> places;
   for (const auto& [key, entry] : header.items()) {
     if (key == "__metadata__") {
       if (!entry.is_object())
@@ -155,10 +160,8 @@ inline File read(std::span<const std::byte> bytes, const std::string& name = "a 
       }
       continue;
     }
-    places.push_back(detail::place_of(key, entry, data.size(), file.tensors[key]));
+    places.insert(detail::place_of(key, entry, data.size(), file.tensors[key]));
   }
-  std::sort(places.begin(), places.end(),
-            [](const auto& a, const auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
   std::uint64_t end = 0;
   std::string before = "the header";
   for (const auto& place : places) {

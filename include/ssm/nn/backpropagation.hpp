@@ -214,10 +214,14 @@ class Backpropagation {
   /// work(i, part) for the examples of a batch that this process has.
   template <class Work>
   void for_each_example(Work work) {
+    run_examples([](void* context, Index i, Part& part) { (*static_cast<Work*>(context))(i, part); }, &work);
+  }
+  /// work(context, i, part) for them: a pointer, so that what is around the call is compiled once for all of them.
+  void run_examples(void (*work)(void*, Index, Part&), void* context) {
     executor_.run(end_part_ - first_part_, [&](Index task, Index) {
       const Index part = first_part_ + task;
       for (Index i = part * examples_ / parts; i < (part + 1) * examples_ / parts; ++i) try {
-          work(i, parts_[at(part)]);
+          work(context, i, parts_[at(part)]);
         } catch (const std::exception& error) {
           throw ExampleError(i, error.what());
         }
