@@ -1,10 +1,10 @@
 #pragma once
 
+#include "ssm/discretize/matrix_exponential.hpp"
 #include "ssm/discretize/method.hpp"
 #include "ssm/system/dense.hpp"
 
 #include <Eigen/LU>
-#include <unsupported/Eigen/MatrixFunctions>
 
 namespace ssm {
 
@@ -17,6 +17,14 @@ constexpr GeneralizedBilinear generalized(BackwardEuler) noexcept { return {1}; 
 inline void require_alpha(GeneralizedBilinear method) {
   if (!(method.alpha >= 0 && method.alpha <= 1))
     throw DomainError(message("alpha: expected within 0..1, got ", method.alpha));
+}
+/// I + factor A
+template <class T>
+Matrix<T> one_plus(T factor, const Matrix<T>& A) {
+  Matrix<T> sum(A.rows(), A.cols());
+  for (Index m = 0; m < A.cols(); ++m)
+    for (Index n = 0; n < A.rows(); ++n) sum(n, m) = (n == m ? T(1) : T(0)) + factor * A(n, m);
+  return sum;
 }
 /// A method that is a case of the generalized bilinear one.
 template <class M>
@@ -42,12 +50,13 @@ DiscreteDenseSystem<T> discretize(GeneralizedBilinear method, const DenseSystem<
   system.check();
   detail::require_positive("dt", dt);
   detail::require_alpha(method);
-  const Matrix<T> I = Matrix<T>::Identity(system.states(), system.states());
   const T implicit_part = static_cast<T>(method.alpha) * dt, explicit_part = dt - implicit_part;
-  if (implicit_part == 0) return {I + dt * system.A, dt * system.B, system.C};
-  const Eigen::PartialPivLU<Matrix<T>> backward(I - implicit_part * system.A);
-  const Matrix<T> right_A = I + explicit_part * system.A, right_B = dt * system.B;
-  return {backward.solve(right_A), backward.solve(right_B), system.C};
+  DiscreteDenseSystem<T> discrete{detail::one_plus(explicit_part, system.A), dt * system.B, system.C};
+  if (implicit_part == 0) return discrete;
+  const Eigen::PartialPivLU<Matrix<T>> backward(detail::one_plus(-implicit_part, system.A));
+  discrete.A_bar = backward.solve(discrete.A_bar).eval();
+  discrete.B_bar = backward.solve(discrete.B_bar).eval();
+  return discrete;
 }
 template <detail::GeneralizedCase Method, class T>
 DiscreteDenseSystem<T> discretize(Method method, const DenseSystem<T>& system, T dt) {
@@ -73,7 +82,7 @@ DiscreteDenseSystem<T> discretize(ZeroOrderHold, const DenseSystem<T>& system, T
   Matrix<T> joined = Matrix<T>::Zero(N + inputs, N + inputs);
   joined.topLeftCorner(N, N) = dt * system.A;
   joined.topRightCorner(N, inputs) = dt * system.B;
-  const Matrix<T> power = joined.exp();
+  const Matrix<T> power = detail::matrix_exponential(joined);
   return {power.topLeftCorner(N, N), power.topRightCorner(N, inputs), system.C};
 }
 
@@ -94,9 +103,9 @@ void discretize_vjp(GeneralizedBilinear method, const DenseSystem<T>& system, T 
                     const DiscreteDenseSystem<T>& discrete, DenseSystem<T>& dsystem, T& ddt) {
   const DiscreteDenseSystem<T> made = discretize(method, system, dt);
   dsystem.check();
-  const Matrix<T> I = Matrix<T>::Identity(system.states(), system.states());
   const T alpha = static_cast<T>(method.alpha);
-  const Eigen::PartialPivLU<Matrix<T>> backward(Matrix<T>(I - alpha * dt * system.A).transpose());
+  const Matrix<T> A_transposed = system.A.transpose();
+  const Eigen::PartialPivLU<Matrix<T>> backward(detail::one_plus(-alpha * dt, A_transposed));
   const Matrix<T> Z_A = backward.solve(discrete.A_bar), Z_B = backward.solve(discrete.B_bar);
   const Matrix<T> both = Z_A * made.A_bar.transpose() + Z_B * made.B_bar.transpose();
   dsystem.A += dt * (alpha * both + (1 - alpha) * Z_A);
@@ -127,7 +136,7 @@ void discretize_vjp(ZeroOrderHold, const DenseSystem<T>& system, T dt, const Dis
   joined.block(size, size, size, size) = joined.block(0, 0, size, size).eval();
   joined.block(0, size, N, N) = discrete.A_bar;
   joined.block(0, size + N, N, inputs) = discrete.B_bar;
-  const Matrix<T> power = joined.exp();
+  const Matrix<T> power = detail::matrix_exponential(joined);
   const Matrix<T> dA = power.block(0, size, N, N), dB = power.block(0, size + N, N, inputs);
   dsystem.A += dt * dA;
   dsystem.B += dt * dB;

@@ -4,6 +4,7 @@
 #include "ssm/discretize/modal.hpp"
 
 #include <Eigen/LU>
+#include <unsupported/Eigen/MatrixFunctions>
 
 namespace ssm {
 

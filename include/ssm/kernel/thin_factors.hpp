@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 namespace ssm::kernel {
 
@@ -15,7 +16,9 @@ inline Index block_of(Index length) {
 }
 
 /// sum += left right.     O(rows depth columns), allocates nothing
-inline void add_product(const Matrix<double>& left, const Matrix<double>& right, Matrix<double>& sum) {
+template <Fp64 S>
+void add_product(const std::type_identity_t<Matrix<S>>& left, const std::type_identity_t<Matrix<S>>& right,
+                 Matrix<S>& sum) {
   const auto view = [](auto& matrix) { return simd::column_major(matrix.data(), matrix.rows(), matrix.cols()); };
   simd::add_product(view(sum), view(left), view(right));
 }
