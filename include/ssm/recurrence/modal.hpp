@@ -28,7 +28,8 @@ namespace ssm::detail {
 ///
 /// Features lie side by side in lanes. Without a low-rank part the modes do not meet: a few of them stay in registers
 /// while time runs in the inner loop. With one, every step passes once over all modes. Where a group has one or two
-/// features for eight lanes, their modes lie side by side instead; see NarrowBlock.
+/// features for eight lanes, their modes lie side by side instead; see NarrowBlock. A single step passes over all modes
+/// in either case: there is no time to stay in registers for (measured: 0.75 to 0.86 of the time at AVX2 and AVX-512).
 ///
 /// @tparam N      states, `dynamic` or known at compile time
 /// @tparam Arch   instruction set
@@ -225,15 +226,14 @@ class ModalRecurrence {
       for (Index lane = 0; lane < lanes; ++lane) all.from(lane).alone();
       if (turns)
         for (Index lane = 0; lane < lanes; lane += Pack::size) all.from(lane).end_block();
-    } else if constexpr (Rank == 0) {
-      turns ? all.template modes_over_time<true>(lanes, next) : all.template modes_over_time<false>(lanes, next);
-    } else {
+    } else if (Rank != 0 || now.steps == 1) {
       // two packs at once where a group has them: two chains of sums, and a cache line is used up while it is near
       Index lane = 0;
       if constexpr (group >= 2 * Pack::size)
-        for (; lane + Pack::size < lanes; lane += 2 * Pack::size)
-          all.from(lane).template joined_by_rank<2>(next, turns);
-      for (; lane < lanes; lane += Pack::size) all.from(lane).template joined_by_rank<1>(next, turns);
+        for (; lane + Pack::size < lanes; lane += 2 * Pack::size) all.from(lane).template by_rank<2>(next, turns);
+      for (; lane < lanes; lane += Pack::size) all.from(lane).template by_rank<1>(next, turns);
+    } else if constexpr (Rank == 0) {
+      turns ? all.template modes_over_time<true>(lanes, next) : all.template modes_over_time<false>(lanes, next);
     }
     *state.phase = turns ? 0 : *state.phase + now.steps;
     for (Index k = 0; k < now.steps; ++k) {

@@ -166,16 +166,20 @@ struct ModalLanes {
     return now;
   }
 
-  /// Systems whose modes a low-rank part joins.
+  /// Systems whose modes a low-rank part joins, and single steps of all: step_by_step for the rank.
   template <Index Packs>
-  void joined_by_rank(const auto& next, bool turns) const noexcept {
-    switch (rank()) {
-      case 1:
-        return step_by_step<1, Packs>(next, turns);
-      case 2:
-        return step_by_step<2, Packs>(next, turns);
-      default:
-        return step_by_step<max_rank, Packs>(next, turns);
+  void by_rank(const auto& next, bool turns) const noexcept {
+    if constexpr (Rank == 0) {
+      step_by_step<0, Packs>(next, turns);
+    } else {
+      switch (rank()) {
+        case 1:
+          return step_by_step<1, Packs>(next, turns);
+        case 2:
+          return step_by_step<2, Packs>(next, turns);
+        default:
+          return step_by_step<max_rank, Packs>(next, turns);
+      }
     }
   }
   /// Passes over all modes in every step.
