@@ -45,11 +45,12 @@ inline void take_from_before(Team* team, const std::vector<std::span<std::byte>>
 }
 /// Hands it to the member after this one, and gives every member what it is after the last.
 inline void hand_on(Team* team, const std::vector<std::span<std::byte>>& memory) {
-  const Index rank = team == nullptr ? 0 : team->rank(), size = team == nullptr ? 1 : team->size();
-  if (rank + 1 < size)
+  if (team == nullptr) return;
+  const Index rank = team->rank();
+  if (rank + 1 < team->size()) {
     for (const auto part : memory) team->send(part, rank + 1);
-  if (rank + 1 < size)
     for (const auto part : memory) team->receive(part, rank + 1);
+  }
   if (rank > 0)
     for (const auto part : memory) team->send(part, rank - 1);
 }

@@ -4,6 +4,7 @@
 
 #include <Eigen/LU>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -47,7 +48,7 @@ Matrix<T> matrix_exponential(const Matrix<T>& A) {
   int squarings = 0;
   while (std::ldexp(norm, -squarings) > largest_norm && std::isfinite(norm)) ++squarings;
 
-  Matrix<T> A1(N, N), U(N, N), V(N, N);
+  Matrix<T> A1(N, N);
   for (Index i = 0; i < size; ++i) A1.data()[i] = std::ldexp(A.data()[i], -squarings);
   const auto product = [](const Matrix<T>& left, const Matrix<T>& right) { return Matrix<T>(left * right); };
   const Matrix<T> A2 = product(A1, A1), A4 = product(A2, A2), A6 = product(A4, A2);
@@ -64,8 +65,8 @@ Matrix<T> matrix_exponential(const Matrix<T>& A) {
   };
   Matrix<T> odd = terms(7, true);
   add(product(A6, terms(13, false)), odd);
-  U = product(A1, odd);
-  V = terms(6, true);
+  const Matrix<T> U = product(A1, odd);
+  Matrix<T> V = terms(6, true);
   add(product(A6, terms(12, false)), V);
   Matrix<T> above(N, N), below(N, N);
   for (Index i = 0; i < size; ++i) {
