@@ -222,26 +222,20 @@ Built steps(const Shape& s, const Stored& stored) {
   }};
 }
 
-/// Those of S4Ds behind AnyLayer beside those of S4Ds. There are many of both, made in turns, since a step differs by
-/// some percent with the place in memory that a layer and its state happen to have.
+/// Those of an S4D behind AnyLayer, beside those of the S4D within it: one layer, one state and the same samples, so
+/// that nothing but the way of the call differs.
 Built steps_behind_any(const Shape& s) {
-  const auto stored = diagonal_parameters(s["H"], s["N"]);
-  std::vector<Run> behind, plain;
-  for (int i = 0; i < 16; ++i) {
-    const auto one_behind = [&] {
-      behind.push_back(steps<ssm::AnyLayer<float>>(s, ssm::AnyParameters<float>::of<ssm::S4D<float>>(stored)).run);
-    };
-    if (i % 2 == 0) one_behind();
-    plain.push_back(steps<ssm::S4D<float>>(s, stored).run);
-    if (i % 2 == 1) one_behind();
-  }
-  const auto all = [](const std::vector<Run>& runs) {
-    return [runs] {
-      for (const Run& run : runs) run();
-    };
+  using Within = ssm::S4D<float>;
+  const auto layer = std::make_shared<const ssm::AnyLayer<float>>(
+      ssm::AnyParameters<float>::of<Within>(diagonal_parameters(s["H"], s["N"])));
+  const auto x = std::make_shared<Signals>(1, s.get("L", 64), s["H"]);
+  const auto state = std::make_shared<ssm::AnyLayer<float>::State>(layer->initial_state());
+  const auto run = [x](const auto& of, auto& from) {
+    const auto H = static_cast<std::size_t>(x->H);
+    for (Index k = 0; k < x->L; ++k) of.step({&x->u(k, 0), H}, {&x->y(k, 0), H}, from);
   };
-  Built built{all(behind)};
-  built.other = all(plain);
+  Built built{[=] { run(*layer, *state); }};
+  built.other = [=] { run(*layer->get<Within>(), state->as<Within::State>()); };
   return built;
 }
 
@@ -520,7 +514,7 @@ const std::map<std::string, Case> cases{
      {"L calls of step (64 unless said)",
       [](const Shape& s, ssm::Executor&) { return steps<ssm::S4D<float>>(s, diagonal_parameters(s["H"], s["N"])); }}},
     {"step.any.ssm",
-     {"the same of 16 S4Ds behind AnyLayer; 16 S4Ds take turns with them",
+     {"the same of an S4D behind AnyLayer; in turns with those of the S4D within it",
       [](const Shape& s, ssm::Executor&) { return steps_behind_any(s); }}},
     {"stack.ssm.process",
      {"blocks of 64 steps through a stream of a deep S4D, 4 layers",

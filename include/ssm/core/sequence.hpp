@@ -29,6 +29,13 @@ template <class E>
 concept EigenOwner =
     EigenDense<E> && std::derived_from<std::remove_cvref_t<E>, Eigen::PlainObjectBase<std::remove_cvref_t<E>>>;
 
+/// Says what is wrong with the sizes of a view. A function of its own, so that making a view stays a few instructions.
+[[noreturn]] inline void refuse_sizes(Index length, Index features, Index stride) {
+  require_at_least("sequence length", 0, length);
+  require_at_least("sequence features", 0, features);
+  throw ShapeError(message("sequence stride: expected at least the ", features, " features, got ", stride));
+}
+
 }  // namespace detail
 
 /// A view of numbers over time: row k is step k, and its features lie next to one another.
@@ -50,10 +57,7 @@ class SequenceView {
   /// @throws          DomainError if a size is negative; ShapeError if rows would overlap (0 < stride < features)
   SequenceView(T* data, Index length, Index features, Index stride)
       : data_(data), length_(length), features_(features), stride_(stride) {
-    detail::require_at_least("sequence length", 0, length);
-    detail::require_at_least("sequence features", 0, features);
-    if (stride < features)
-      throw ShapeError(detail::message("sequence stride: expected at least the ", features, " features, got ", stride));
+    if (length < 0 || features < 0 || stride < features) detail::refuse_sizes(length, features, stride);
   }
   /// Rows follow one another without a gap.
   SequenceView(T* data, Index length, Index features) : SequenceView(data, length, features, features) {}
