@@ -50,7 +50,8 @@ struct Whole {
     last = dstate;
     run(u, 0, y, state);
     du = Rows<T>::Zero(length, layer.features());
-    if (times.empty()) layer.forward_vjp(u, start, dy, dstate, du, cotangent);
+    dtimes.resize(times.size());
+    run_vjp(u, 0, start, dy, dstate, du, dtimes, cotangent);
   }
   /// Leads a state somewhere.
   void warm(typename Layer::State& at, std::uint64_t seed) const {
@@ -66,9 +67,15 @@ struct Whole {
       if (!times.empty()) return layer.forward(from, part(first, from.length()), to, at);
     layer.forward(from, to, at);
   }
+  void run_vjp(ConstSequence<T> from, Index first, const typename Layer::State& before, ConstSequence<T> dto,
+               typename Layer::State& d, Sequence<T> dfrom, std::span<T> dgaps, typename Layer::Cotangent& sum) const {
+    if constexpr (UnevenSSMLayer<Layer>)
+      if (!times.empty()) return layer.forward_vjp(from, part(first, from.length()), before, dto, d, dfrom, dgaps, sum);
+    layer.forward_vjp(from, before, dto, d, dfrom, sum);
+  }
 
   const Layer& layer;
-  std::vector<T> times;
+  std::vector<T> times, dtimes;
   Rows<T> u, dy, y, du;
   typename Layer::State start, state, dstate, last;
   typename Layer::Cotangent cotangent;
@@ -94,6 +101,10 @@ void is_one_rank(const Layer& layer, Index length, double tolerance,
     const Index own = cut[static_cast<std::size_t>(world.rank())];
     const Rows<T> u = whole.u.middleRows(first, own), dy = whole.dy.middleRows(first, own),
                   expected = whole.y.middleRows(first, own);
+    const auto near = [&](const auto& got, const auto& of_whole, const auto& wanted) {
+      const double peak = of_whole.size() > 0 ? static_cast<double>(of_whole.cwiseAbs().maxCoeff()) : 0;
+      if (wanted.size() > 0) CHECK(static_cast<double>((got - wanted).cwiseAbs().maxCoeff()) <= tolerance * peak);
+    };
     const auto each = [&](auto carry, auto check) {
       Rows<T> y = u;  // in place
       auto state = world.rank() == 0 ? whole.start : layer.initial_state();
@@ -107,10 +118,22 @@ void is_one_rank(const Layer& layer, Index length, double tolerance,
       Rows<T> du = Rows<T>::Zero(own, layer.features());
       auto cotangent = layer.cotangent();
       auto dstate = last ? whole.last : layer.initial_state();
-      if (whole.times.empty()) split.forward_vjp(u, before, dy, dstate, du, cotangent, carry);
-      check(y, state, du, dstate, sent);
+      std::vector<T> dtimes(whole.times.empty() ? 0 : u.rows());
+      [&] {
+        if constexpr (UnevenSSMLayer<Layer>)
+          if (!whole.times.empty())
+            return split.forward_vjp(u, whole.part(first, own), before, dy, dstate, du, dtimes, cotangent, carry);
+        split.forward_vjp(u, before, dy, dstate, du, cotangent, carry);
+      }();
+      check(y, state, sent);
+      near(du, whole.du, whole.du.middleRows(first, own));
+      if (world.rank() == 0) near(heard(layer, dstate), heard(layer, whole.dstate), heard(layer, whole.dstate));
+      if (!dtimes.empty()) {
+        using Numbers = Eigen::Map<const Eigen::VectorX<T>>;
+        const Numbers of_whole(whole.dtimes.data(), std::ssize(whole.dtimes));
+        near(Numbers(dtimes.data(), own), of_whole, of_whole.segment(first, own));
+      }
 
-      if (!whole.times.empty()) return;
       // What is summed over time: the ranks' shares together are the whole.
       auto gradient = zero(layer.parameters()), all = gradient;
       layer.parameters_vjp(cotangent, gradient);
@@ -127,26 +150,14 @@ void is_one_rank(const Layer& layer, Index length, double tolerance,
         CHECK(error <= 4 * tolerance * peak);
       }
     };
-    const auto near = [&](const Rows<T>& got, const Rows<T>& of_whole, const Rows<T>& wanted) {
-      const double peak = of_whole.size() > 0 ? static_cast<double>(of_whole.cwiseAbs().maxCoeff()) : 0;
-      if (wanted.size() > 0) CHECK(static_cast<double>((got - wanted).cwiseAbs().maxCoeff()) <= tolerance * peak);
-    };
-    each(mpi::InOrder{}, [&](const Rows<T>& y, const auto& state, const Rows<T>& du, const auto& dstate, Index sent) {
+    each(mpi::InOrder{}, [&](const Rows<T>& y, const auto& state, Index sent) {
       CHECK(y == expected);
       if (last) CHECK(state == whole.state);
-      if (whole.times.empty()) {
-        near(du, whole.du, whole.du.middleRows(first, own));
-        if (world.rank() == 0) near(heard(layer, dstate), heard(layer, whole.dstate), heard(layer, whole.dstate));
-      }
       CHECK(sent == (last ? 0 : 1));
     });
-    each(mpi::Scanned{}, [&](const Rows<T>& y, const auto& state, const Rows<T>& du, const auto& dstate, Index sent) {
+    each(mpi::Scanned{}, [&](const Rows<T>& y, const auto& state, Index sent) {
       near(y, whole.y, expected);
       if (last) near(heard(layer, state), heard(layer, whole.state), heard(layer, whole.state));
-      if (whole.times.empty()) {
-        near(du, whole.du, whole.du.middleRows(first, own));
-        if (world.rank() == 0) near(heard(layer, dstate), heard(layer, whole.dstate), heard(layer, whole.dstate));
-      }
       CHECK(sent <= steps);
     });
   }

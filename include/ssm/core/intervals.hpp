@@ -71,12 +71,22 @@ class Intervals {
     return some;
   }
 
+  /// The numbers as they were given.
+  std::span<const T> values() const noexcept { return values_; }
+
   /// Those of the sequence that is read from its end: see ReadBackwards. Of gaps the first one, before which there is
   /// no sample, comes first in both directions.
   /// @param memory   becomes their numbers
-  Intervals backwards(std::vector<T>& memory) const {
-    memory.assign(values_.begin(), values_.end());
-    if (!memory.empty()) std::reverse(memory.begin() + (backwards_ == ReadBackwards::gaps ? 1 : 0), memory.end());
+  Intervals backwards(std::vector<T>& memory) const { return backwards(memory, empty() ? T(0) : values_.front()); }
+  /// Those of a stretch of a longer sequence that is read from its end.
+  /// @param memory   becomes their numbers
+  /// @param next     the gap behind the last sample of the stretch
+  Intervals backwards(std::vector<T>& memory, T next) const {
+    memory.assign(values_.rbegin(), values_.rend());
+    if (!memory.empty() && backwards_ == ReadBackwards::gaps) {
+      memory.pop_back();
+      memory.insert(memory.begin(), next);
+    }
     Intervals turned = *this;
     turned.values_ = memory;
     return turned;

@@ -178,29 +178,40 @@ class TimeSplit {
   /// @throws            ShapeError if the sizes disagree; CommunicationError if another rank does not answer
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    typename Layer::Cotangent& cotangent, InOrder) requires TrainableSSMLayer<Layer> {
-    if (place() + 1 < ranks_->size()) dstate = received(rank_at(place() + 1));
-    layer_->forward_vjp(u, before, dy, dstate, du, cotangent);
-    if (place() > 0) send(dstate, rank_at(place() - 1));
+    in_order_vjp(dstate, [&](State& d) { layer_->forward_vjp(u, before, dy, d, du, cotangent); });
   }
   /// Computes them for a layer whose states can be joined by a scan. The backward run is linear in (dy, dstate): it
   /// runs once with dy alone, and once more with what the later ranks make of dstate.
   void forward_vjp(ConstSequence<T> u, const State& before, ConstSequence<T> dy, State& dstate, Sequence<T> du,
                    typename Layer::Cotangent& cotangent, Scanned = {}) requires detail::Joinable<Layer> {
-    const bool last = place() + 1 == ranks_->size();
-    State own = last ? dstate : layer_->initial_state();
-    layer_->forward_vjp(u, before, dy, own, du, cotangent);
-    Step step{jump(u.length()), detail::numbers_of(*layer_, own)};
-    const auto after = exclusive(step, true);
-    dstate = own;
-    if (!after) return;
-    State rest = layer_->initial_state();
-    detail::set_numbers(*layer_, after->x, rest);
-    const std::vector<T> silence(static_cast<std::size_t>(u.length() * u.features()));
-    layer_->forward_vjp(u, before, ConstSequence<T>(silence.data(), u.length(), u.features()), rest, du, cotangent);
-    std::vector<double> x = detail::numbers_of(*layer_, rest);
-    for (std::size_t i = 0; i < x.size(); ++i) x[i] += step.x[i];
-    detail::set_numbers(*layer_, x, dstate);
+    scanned_vjp({}, dy, dstate,
+                [&](ConstSequence<T> dout, State& d) { layer_->forward_vjp(u, before, dout, d, du, cotangent); });
   }
+  /// Computes the derivatives of a sequence of uneven samples in the same way.
+  /// @param u            input of this rank's stretch                    (L, H)
+  /// @param intervals    as `forward` was given                          (L)
+  /// @param before       the state before its first step, as `forward` returned it
+  /// @param dy           cotangent of the output                         (L, H)
+  /// @param dstate       the last rank's: cotangent of the state after the whole; becomes that of `before`
+  /// @param du           += cotangent of u                               (L, H)     not dy's memory
+  /// @param dintervals   += cotangent of the numbers of the intervals    (L), or empty where not wanted
+  /// @param cotangent    += that of the layer's discrete numbers
+  /// @throws             as above
+  /// @{
+  void forward_vjp(ConstSequence<T> u, Intervals<T> intervals, const State& before, ConstSequence<T> dy, State& dstate,
+                   Sequence<T> du, std::span<T> dintervals, typename Layer::Cotangent& cotangent,
+                   InOrder) requires ssm::detail::UnevenTrainable<Layer> {
+    in_order_vjp(dstate,
+                 [&](State& d) { layer_->forward_vjp(u, intervals, before, dy, d, du, dintervals, cotangent); });
+  }
+  void forward_vjp(ConstSequence<T> u, Intervals<T> intervals, const State& before, ConstSequence<T> dy, State& dstate,
+                   Sequence<T> du, std::span<T> dintervals, typename Layer::Cotangent& cotangent,
+                   Scanned = {}) requires detail::Joinable<Layer> && ssm::detail::UnevenTrainable<Layer> {
+    scanned_vjp(intervals, dy, dstate, [&](ConstSequence<T> dout, State& d) {
+      layer_->forward_vjp(u, intervals, before, dout, d, du, dintervals, cotangent);
+    });
+  }
+  /// @}
 
  private:
   /// x -> J x + x of a stretch of time.
@@ -258,6 +269,31 @@ class TimeSplit {
     for (std::size_t i = 0; i < x.size(); ++i) x[i] += step.x[i];
     detail::set_numbers(*layer_, x, state);
     return before;
+  }
+  /// @param run   run(dstate): the layer's derivatives
+  template <class Run>
+  void in_order_vjp(State& dstate, Run run) {
+    if (place() + 1 < ranks_->size()) dstate = received(rank_at(place() + 1));
+    run(dstate);
+    if (place() > 0) send(dstate, rank_at(place() - 1));
+  }
+  /// @param run   run(dy, dstate): the layer's derivatives
+  template <class Run>
+  void scanned_vjp(Intervals<T> intervals, ConstSequence<T> dy, State& dstate, Run run) {
+    const bool last = place() + 1 == ranks_->size();
+    State own = last ? dstate : layer_->initial_state();
+    run(dy, own);
+    Step step{jump(dy.length(), intervals), detail::numbers_of(*layer_, own)};
+    const auto after = exclusive(step, true);
+    dstate = own;
+    if (!after) return;
+    State rest = layer_->initial_state();
+    detail::set_numbers(*layer_, after->x, rest);
+    const std::vector<T> silence(static_cast<std::size_t>(dy.length() * dy.features()));
+    run({silence.data(), dy.length(), dy.features()}, rest);
+    std::vector<double> x = detail::numbers_of(*layer_, rest);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] += step.x[i];
+    detail::set_numbers(*layer_, x, dstate);
   }
   /// J of a stretch; that of even steps is kept for the next call.
   Jump jump(Index length, Intervals<T> intervals = {}) {
