@@ -1,59 +1,68 @@
 #include "ssm/mpi/stack_split.hpp"
 
-#include "layer/laws.hpp"
-#include "mpi/world.hpp"
+#include "mpi/stretches.hpp"
 
 #include <ssm/ssm.hpp>
 
 using namespace ssm;
+using namespace stretches;
 using laws::Rows;
 
 namespace {
 
-/// First step of every rank's stretch, and the end: some of them empty, the others of lengths that differ.
-std::vector<Index> borders(Index ranks, Index length) {
-  std::vector<Index> all{0};
-  for (Index r = 0; r + 1 < ranks; ++r)
-    all.push_back(r % 3 == 1 ? all.back() : std::min(length, all.back() + 7 + 20 * r));
-  all.push_back(length);
-  return all;
-}
-
-template <class T>
-double difference(const Rows<T>& a, const Rows<T>& b) {
-  double most = 0, peak = 1e-30;
-  for (Index k = 0; k < a.rows(); ++k)
-    for (Index h = 0; h < a.cols(); ++h) {
-      most = std::max(most, std::abs(static_cast<double>(a(k, h) - b(k, h))));
-      peak = std::max(peak, std::abs(static_cast<double>(b(k, h))));
-    }
-  return most / peak;
-}
-
-/// A pair of directions over ranks is that of one process.
+/// A pair of directions over ranks is that of one process, and so are its derivatives.
 template <class Pair>
-void is_one_pair(const Pair& pair) {
+void is_one_pair(const Pair& pair, std::vector<typename Pair::Scalar> gaps = {},
+                 ReadBackwards backwards = ReadBackwards::gaps) {
   using T = typename Pair::Scalar;
   auto& world = support::world();
   const Index L = 150, H = pair.inputs(), G = pair.outputs();
-  const auto all = borders(world.size(), L);
-  const Index first = all[static_cast<std::size_t>(world.rank())];
-  const Index count = all[static_cast<std::size_t>(world.rank() + 1)] - first;
-  const Rows<T> u = laws::noise<T>(L, H, 3);
-  Rows<T> whole(L, G), y(count, G), ordered(count, G);
-  pair.forward({u.data(), L, H}, {whole.data(), L, G});
+  const auto [first, count] = stretch(L);
+  const Rows<T> u = laws::noise<T>(L, H, 3), dy = laws::noise<T>(L, G, 4);
+  const Intervals<T> times(InLayerSteps<T>{gaps, backwards}), own_times = times.part(first, count);
+  Rows<T> y(L, G), du = Rows<T>::Zero(L, H);
+  auto cotangent = pair.cotangent();
+  if constexpr (ssm::detail::UnevenWhole<Pair>) {
+    if (!gaps.empty()) {
+      pair.forward({u.data(), L, H}, times, {y.data(), L, G});
+      pair.forward_vjp({u.data(), L, H}, times, {dy.data(), L, G}, {du.data(), L, H}, cotangent);
+    }
+  }
+  if (gaps.empty()) {
+    pair.forward({u.data(), L, H}, {y.data(), L, G});
+    pair.forward_vjp({u.data(), L, H}, {dy.data(), L, G}, {du.data(), L, H}, cotangent);
+  }
+  auto whole = zero(pair.parameters());
+  pair.parameters_vjp(cotangent, whole);
+
   mpi::BothWaysTimeSplit<Pair> split(pair, world);
-  const ConstSequence<T> own(u.data() + first * H, count, H);
-  split.forward(own, {y.data(), count, G});
-  split.forward(own, {ordered.data(), count, G}, mpi::InOrder{});
-  const Rows<T> of_whole = whole.middleRows(first, count);
-  CHECK(difference<T>(y, of_whole) < 50 * std::numeric_limits<T>::epsilon());
-  CHECK(ordered == of_whole);
+  const ConstSequence<T> own(u.data() + first * H, count, H), own_dy(dy.data() + first * G, count, G);
+  const auto each = [&](auto carry, auto check) {
+    Rows<T> out(count, G), dout = Rows<T>::Zero(count, H);
+    const Sequence<T> to(out.data(), count, G), dto(dout.data(), count, H);
+    auto sum = pair.cotangent();
+    const auto run = [&](auto... intervals) {
+      const auto before = split.forward(own, intervals..., to, carry);
+      split.forward_vjp(own, intervals..., before, own_dy, dto, sum, carry);
+    };
+    if constexpr (mpi::BothWaysTimeSplit<Pair>::uneven)
+      if (!gaps.empty()) run(own_times);
+    if (gaps.empty()) run();
+    check(out, Rows<T>(y.middleRows(first, count)));
+    CHECK(difference<T>(dout, du.middleRows(first, count)) < 50 * std::numeric_limits<T>::epsilon());
+    auto gradient = zero(pair.parameters());
+    pair.parameters_vjp(sum, gradient);
+    together_are(gradient, whole, 200 * std::numeric_limits<T>::epsilon());
+  };
+  each(mpi::Scanned{}, [](const Rows<T>& got, const Rows<T>& expected) {
+    CHECK(difference<T>(got, expected) < 50 * std::numeric_limits<T>::epsilon());
+  });
+  each(mpi::InOrder{}, [](const Rows<T>& got, const Rows<T>& expected) { CHECK(got == expected); });
 }
 
 template <class Layer>
-Layer drawn(auto initializer) {
-  Random random(5);
+Layer drawn(auto initializer, std::uint64_t seed = 5) {
+  Random random(seed);
   return Layer(initial<Layer>(initializer, {.features = 6, .states = 8, .dt_min = 0.02}, random));
 }
 
@@ -66,13 +75,8 @@ void is_one_model(const nn::Stack<Layer>& model, Carry carry, bool uneven = fals
   INFO(ssm::detail::kind_of<Layer>(typename Layer::Parameters{}) << ", pool " << static_cast<int>(shape.pool));
   const Index L = 150, O = shape.outputs;
   const Rows<T> u = laws::noise<T>(L, shape.inputs, 8);
-  std::vector<T> gaps(static_cast<std::size_t>(L), T(1));
-  std::vector<std::uint8_t> observed(gaps.size(), 1);
-  if (uneven)
-    for (std::size_t k = 0; k < gaps.size(); ++k) {
-      gaps[k] = static_cast<T>(0.25 + 0.5 * static_cast<double>(k % 4));
-      observed[k] = k % 5 != 2;
-    }
+  const std::vector<T> gaps = uneven_gaps<T>(L);
+  const std::vector<std::uint8_t> observed = seen(L);
   const bool pooled = shape.pool != nn::Pool::none;
   const Index counted = L - 20;  // the last 20 steps are padding, where the answer is pooled
   const auto reading = [&](Index first, Index count) {
@@ -86,9 +90,7 @@ void is_one_model(const nn::Stack<Layer>& model, Carry carry, bool uneven = fals
   Rows<T> whole(model.answers(L), O);
   model.forward({u.data(), L, shape.inputs}, {whole.data(), whole.rows(), O}, reading(0, L));
 
-  const auto all = borders(world.size(), L);
-  const Index first = all[static_cast<std::size_t>(world.rank())];
-  const Index count = all[static_cast<std::size_t>(world.rank() + 1)] - first;
+  const auto [first, count] = stretch(L);
   mpi::StackTimeSplit<Layer> split(model, world);
   Rows<T> answer(pooled ? 1 : count, O);
   split.forward({u.data() + first * shape.inputs, count, shape.inputs}, {answer.data(), answer.rows(), O},
@@ -98,24 +100,19 @@ void is_one_model(const nn::Stack<Layer>& model, Carry carry, bool uneven = fals
   CHECK(difference<T>(answer, expected) < 100 * std::numeric_limits<T>::epsilon());
 }
 
-template <class Layer>
-nn::Stack<Layer> deep(auto initializer, nn::StackShape shape) {
-  Random random(2);
-  shape.inputs = 3;
-  shape.features = 6;
-  shape.states = 8;
-  shape.layers = 2;
-  shape.outputs = 4;
-  shape.dt_min = 0.02;
-  return nn::Stack<Layer>(initializer, shape, random);
-}
-
 }  // namespace
 
 TEST_CASE("two directions over ranks are those of one process", "[mpi]") {
   is_one_pair(Bidirectional(drawn<S4D<float>>(diagonal::Linear{}), drawn<S5<float>>(hippo::LegS{})));
   is_one_pair(ShiftedBidirectional(drawn<S4D<double>>(diagonal::Linear{}), drawn<S4D<double>>(diagonal::Inverse{})));
   is_one_pair(ConcatenatedBidirectional(drawn<S4<float>>(hippo::LegS{}), drawn<LSSL<float>>(hippo::LegS{})));
+  const auto gaps = uneven_gaps<double>(150);
+  const auto one = drawn<S5<double>>(hippo::LegS{}), other = drawn<S5<double>>(hippo::LegS{}, 6);
+  for (const auto backwards : {ReadBackwards::gaps, ReadBackwards::same}) {
+    is_one_pair(Bidirectional(one, other), gaps, backwards);
+    is_one_pair(ShiftedBidirectional(one, other), gaps, backwards);
+    is_one_pair(ConcatenatedBidirectional(one, other), gaps, backwards);
+  }
 }
 
 TEST_CASE("a deep model over ranks answers as in one process", "[mpi]") {
@@ -127,6 +124,7 @@ TEST_CASE("a deep model over ranks answers as in one process", "[mpi]") {
   is_one_model(deep<S5<float>>(hippo::LegS{}, {}), mpi::InOrder{}, true);
   is_one_model(deep<Bidirectional<S4<float>>>(hippo::LegS{}, {}), mpi::Scanned{});
   is_one_model(deep<ShiftedBidirectional<S4D<float>>>(diagonal::Linear{}, {}), mpi::InOrder{});
+  is_one_model(deep<ConcatenatedBidirectional<S5<float>>>(hippo::LegS{}, {}), mpi::Scanned{}, true);
 }
 
 TEST_CASE("what a deep model over ranks cannot do is said", "[mpi]") {

@@ -4,6 +4,7 @@
 #include "ssm/core/team.hpp"
 #include "ssm/nn/dropout.hpp"
 #include "ssm/nn/stack.hpp"
+#include "ssm/nn/whole_sequences.hpp"
 
 namespace ssm::nn {
 
@@ -40,7 +41,10 @@ struct ExampleError : Error {
 /// order: the same bits for every number of threads, and of members of a team, who have some of the parts each. Kept
 /// from batch to batch: buffers grow to what the longest asked for, 3 + 7 layers rows of H numbers for every step of
 /// the batch (of the default block).
-template <TrainableLayer Layer>
+///
+/// @tparam Layer       of the model
+/// @tparam Sequences   how the sequences are held: whole, unless over the ranks of an MPI run
+template <TrainableLayer Layer, class Sequences = WholeSequences<Layer>>
 class Backpropagation {
   using T = typename Layer::Scalar;
   using Weights = StackParameters<Layer>;
@@ -55,13 +59,15 @@ class Backpropagation {
   /// @param team       processes that share every batch, or nullptr: this one alone; must outlive it
   /// @throws           DomainError if the team has more members than a batch has parts
   explicit Backpropagation(Executor& executor, Team* team = nullptr) : executor_(executor), team_(team) {
-    if (team == nullptr) return;
+    if (team == nullptr || Sequences::stretches) return;
     if (team->size() > parts)
       throw DomainError(ssm::detail::message("members of a team: expected at most ", parts,
                                              ", the parts of a batch, got ", team->size()));
     first_part_ = team->rank() * parts / team->size();
     end_part_ = (team->rank() + 1) * parts / team->size();
   }
+  /// How the sequences are held, for who sets it up.
+  Sequences& sequences() noexcept { return sequences_; }
   /// Whether example i of a batch of so many is of this process's parts.
   bool has(Index i, Index examples) const noexcept {
     return i >= first_part_ * examples / parts && i < end_part_ * examples / parts;
@@ -82,7 +88,7 @@ class Backpropagation {
                     Weights& gradient) {
     begin(model, examples, random);
     for_each([&](Sample& sample, Part&) {
-      sample.reading.check(sample.u.length());
+      sequences_.check(sample.reading, sample.u.length());
       sample.u = detail::observed_rows<T>(sample.u, sample.reading.observed, sample.seen);
       encode<T>(model.shape(), model.weights().encoder, sample.u, sample.x(0));
       ssm::detail::clear_unobserved<T>(sample.reading.observed, sample.x(0));
@@ -100,6 +106,7 @@ class Backpropagation {
       ssm::detail::clear_unobserved<T>(sample.reading.observed, sample.dx());
       encode_vjp<T>(model.shape(), model.weights().encoder, sample.u, sample.dx(), part.gradient.encoder);
     });
+    if (Sequences::stretches && model.shape().pool != Pool::none && team_->rank() > 0) forget_head(losses);
     add_up(gradient);
     if (team_ != nullptr) ssm::add_up(*team_, std::span(losses));
     double sum = 0;
@@ -122,7 +129,8 @@ class Backpropagation {
     Reading<T> reading;
     const Network* network = nullptr;
     std::vector<std::vector<T>> xs, inners, ys, wides, masks;
-    std::vector<CheckpointsOf<Layer>> checkpoints;
+    std::vector<typename Sequences::Kept> kept;
+    typename Sequences::Pooled pooled;
     std::vector<T> d, di;
 
     void begin(ConstSequence<T> input, const Reading<T>& how, const Network& of, Random& random) {
@@ -133,7 +141,7 @@ class Backpropagation {
       const std::size_t L = at(u.length()), H = at(shape.features), blocks = of.sizes.size();
       for (auto* all : {&inners, &ys, &wides}) all->resize(blocks);
       xs.resize(blocks + (shape.norm == NormKind::none ? 1 : 2));
-      checkpoints.resize(blocks);
+      kept.resize(blocks);
       for (auto& each : xs) each.resize(L * H);
       for (std::size_t i = 0; i < blocks; ++i) {
         inners[i].resize(of.weights.blocks[i].shape.norm == NormKind::none ? 0 : L * H);
@@ -299,6 +307,12 @@ class Backpropagation {
         [](Sample& s) { return s.dinner(); });
     for_each([](Sample& sample, Part&) { sample.swap_cotangents(); });
   }
+  /// An answer to what is pooled over all members is the same on each: it counts once.
+  void forget_head(std::vector<double>& losses) {
+    std::fill(losses.begin(), losses.end(), 0.0);
+    for (Part& part : parts_)
+      for (auto* map : {&part.gradient.decoder, &part.gradient.compare}) *map = zero(*map);
+  }
   /// to += from, array by array.
   template <class Arrays>
   static void add(const Arrays& to, const Arrays& from) {
@@ -333,7 +347,7 @@ class Backpropagation {
     }
     std::vector<std::span<std::byte>> memory;
     std::optional<typename Layer::Cotangent> own;
-    if (first_part_ > 0) own = sum;  // its place becomes that of the sum of the parts before
+    if (team_->rank() > 0) own = sum;  // its place becomes that of the sum of the members before
     if constexpr (requires { parts_of(sum); })
       for (const auto part : parts_of(sum)) memory.push_back(part);
     if (memory.empty())
@@ -406,10 +420,7 @@ class Backpropagation {
         block(i), n, rows, out,
         [&](ConstSequence<T> u, Sequence<T> y) {
           const std::size_t layer = network_->which[i];
-          if (sample.reading.intervals.empty())
-            forward_from_rest(network_->layers[layer], u, y, sample.checkpoints[i]);
-          else
-            forward_from_rest(network_->layers[layer], u, sample.reading.intervals, y);
+          sequences_.forward(layer, network_->layers[layer], u, sample.reading.intervals, y, sample.kept[i]);
         },
         [](const Linear<T>& map, ConstSequence<T> x, Sequence<T> y) { linear<T>(map, x, y); },
         [&](int which, Sequence<T> of) { sample.mask(2 * i + static_cast<std::size_t>(which), of); });
@@ -422,18 +433,11 @@ class Backpropagation {
     detail::block_body_vjp<Layer, T>(
         block(i), n, sample.y(i), sample.wide(i), sample.dx(), din, part.gradient.blocks[i], part.scratch,
         [&](ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du) {
-          const std::size_t which = network_->which[i];
-          layer_vjp(network_->layers[which], sample, sample.checkpoints[i], u, dy, du, part.layers[which], part.work);
+          const std::size_t layer = network_->which[i];
+          sequences_.forward_vjp(layer, network_->layers[layer], u, sample.reading.intervals, sample.kept[i], dy, du,
+                                 part.layers[layer], part.work);
         },
         [&](int which, Sequence<T> of) { sample.mask(2 * i + static_cast<std::size_t>(which), of); });
-  }
-  static void layer_vjp(const Layer& layer, const Sample& sample, const CheckpointsOf<Layer>& checkpoints,
-                        ConstSequence<T> u, ConstSequence<T> dy, Sequence<T> du, typename Layer::Cotangent& cotangent,
-                        WorkspaceOf<Layer>& work) {
-    if (sample.reading.intervals.empty())
-      forward_from_rest_vjp(layer, u, checkpoints, dy, du, cotangent, work);
-    else
-      forward_from_rest_vjp(layer, u, sample.reading.intervals, dy, du, cotangent, work);
   }
 
   /// The loss of example i; its cotangent goes into the head's gradients, and into dx.
@@ -451,9 +455,11 @@ class Backpropagation {
     const Sequence<T> pooled = scratch.zeros(detail::Use::pooled, rows, H),
                       dpooled = scratch.zeros(detail::Use::dpooled, rows, H);
     for (Index j = 0; j < rows; ++j)
-      pool<T>(shape.pool, first[j].counted(first[j].x(first[j].xs.size() - 1)), pooled.row(j));
+      first[j].pooled =
+          sequences_.pool(shape.pool, first[j].counted(first[j].x(first[j].xs.size() - 1)), pooled.row(j));
     const double value = shape.compare ? compared(part, pooled, dpooled, loss) : decode(part, pooled, dpooled, loss);
-    for (Index j = 0; j < rows; ++j) pool_vjp<T>(shape.pool, dpooled.row(j), first[j].counted(first[j].dx()));
+    for (Index j = 0; j < rows; ++j)
+      sequences_.pool_vjp(shape.pool, first[j].pooled, dpooled.row(j), first[j].counted(first[j].dx()));
     return value;
   }
   template <class Loss>
@@ -496,6 +502,7 @@ class Backpropagation {
   Weights* weights_ = nullptr;
   const Network* network_ = nullptr;
   Index examples_ = 0, in_example_ = 1;
+  Sequences sequences_;
   std::vector<Sample> samples_;
   std::vector<Part> parts_;
 };
