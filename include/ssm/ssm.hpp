@@ -69,6 +69,7 @@
 #include "ssm/nn/dropout.hpp"
 #include "ssm/nn/embedding.hpp"
 #include "ssm/nn/encoder.hpp"
+#include "ssm/nn/example.hpp"
 #include "ssm/nn/glu.hpp"
 #include "ssm/nn/layer_shape.hpp"
 #include "ssm/nn/linear.hpp"

@@ -6,7 +6,7 @@ set(opt_in ssm/fft/fftw.hpp ssm/io/any_layer.hpp ssm/io/dtype.hpp ssm/io/layer.h
            ssm/train/options.hpp ssm/train/trainer.hpp)
 file(GLOB imports RELATIVE ${INCLUDE} ${INCLUDE}/ssm/import/*.hpp ${INCLUDE}/ssm/mpi/*.hpp)
 list(APPEND opt_in ${imports})
-set(internal "^ssm/(recurrence|simd)/|^ssm/(core/aligned|core/polynomial|core/settle|discretize/matrix_exponential|layer/convolution|layer/erased|layer/featurewise|layer/modal_engine|nn/network|nn/whole_sequences|plan/runner|system/small_solve)\\.hpp$")
+set(internal "^ssm/(recurrence|simd)/|^ssm/(core/aligned|core/polynomial|core/settle|discretize/matrix_exponential|layer/convolution|layer/erased|layer/featurewise|layer/modal_engine|nn/example_values|nn/network|nn/whole_sequences|plan/runner|system/small_solve)\\.hpp$")
 file(GLOB_RECURSE headers RELATIVE ${INCLUDE} ${INCLUDE}/ssm/*/*.hpp)
 
 function(includes_of header result)

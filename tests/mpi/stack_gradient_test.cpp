@@ -37,7 +37,7 @@ void is_one_gradient(nn::Stack<Layer> model, Carry, bool uneven = false) {
   std::vector<std::vector<std::uint8_t>> observed;
   std::vector<nn::Example<T>> wholes, parts;
   for (const Index L : lengths) {
-    sequences.push_back(laws::noise<T>(L, shape.inputs, 8 + L));
+    sequences.push_back(laws::noise<T>(L, shape.inputs, 8 + static_cast<std::uint64_t>(L)));
     gaps.push_back(uneven_gaps<T>(L));
     observed.push_back(seen(L));
   }

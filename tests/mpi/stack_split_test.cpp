@@ -17,7 +17,7 @@ void is_one_pair(const Pair& pair, std::vector<typename Pair::Scalar> gaps = {},
   using T = typename Pair::Scalar;
   auto& world = support::world();
   const Index L = 150, H = pair.inputs(), G = pair.outputs();
-  const auto [first, count] = stretch(L);
+  const Index first = stretch(L).first, count = stretch(L).count;
   const Rows<T> u = laws::noise<T>(L, H, 3), dy = laws::noise<T>(L, G, 4);
   const Intervals<T> times(InLayerSteps<T>{gaps, backwards}), own_times = times.part(first, count);
   Rows<T> y(L, G), du = Rows<T>::Zero(L, H);

@@ -118,7 +118,7 @@ void is_one_rank(const Layer& layer, Index length, double tolerance,
       Rows<T> du = Rows<T>::Zero(own, layer.features());
       auto cotangent = layer.cotangent();
       auto dstate = last ? whole.last : layer.initial_state();
-      std::vector<T> dtimes(whole.times.empty() ? 0 : u.rows());
+      std::vector<T> dtimes(whole.times.empty() ? 0 : static_cast<std::size_t>(own));
       [&] {
         if constexpr (UnevenSSMLayer<Layer>)
           if (!whole.times.empty())

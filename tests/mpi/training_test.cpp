@@ -84,6 +84,35 @@ TEST_CASE("a training over ranks is that of one process, to the bit", "[mpi]") {
   }
 }
 
+TEST_CASE("where draws are by example, every example is made by one rank alone, and the bits are the same", "[mpi]") {
+  auto& world = support::world();
+  double made = 0, made_by_ranks = 0;
+  const auto counted = [](double& count) {
+    return [&count](Index i, Random& random) {
+      ++count;
+      return sample(i, random);
+    };
+  };
+  const auto fresh = [] {
+    Random random(1);
+    return nn::Stack<S4D<float>>(diagonal::Linear{}, shape(nn::NormKind::batch), random);
+  };
+  train::Options options{.epochs = 3, .batch = 5, .accumulate = 2, .validation = 0.2};
+  options.draw_by_example = true;
+  auto one = fresh(), shared = fresh();
+  train::Trainer<S4D<float>> alone(one, options, this_thread()), together(shared, options, this_thread(), &world);
+  alone.run(21, counted(made), loss_of);
+  together.run(21, counted(made_by_ranks), loss_of);
+  CHECK(numbers(shared, together.curve()) == numbers(one, alone.curve()));
+  add_up(world, std::span(&made_by_ranks, 1));
+  CHECK(made_by_ranks == made);
+  options.draw_by_example = false;
+  auto other = fresh();
+  train::Trainer<S4D<float>> in_order(other, options, this_thread());
+  in_order.run(21, sample, loss_of);
+  CHECK(numbers(other, in_order.curve()) != numbers(one, alone.curve()));
+}
+
 TEST_CASE("stopped on so many ranks, it goes on in one process, and the other way round", "[mpi]") {
   auto& world = support::world();
   const auto file = std::filesystem::temp_directory_path() / "ssm_mpi_training.safetensors";

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace ssm {
@@ -34,6 +36,16 @@ class Team {
   virtual void send(std::span<const std::byte> bytes, Index to) = 0;
   /// Receives as many bytes from a member.
   virtual void receive(std::span<std::byte> bytes, Index from) = 0;
+  /// Sends bytes to a member, who may receive them later: they are copied where it does not wait. By default it waits.
+  virtual void post(std::span<const std::byte> bytes, Index to) { send(bytes, to); }
+  /// Receives bytes from a member without waiting for them: false says that they are still on their way, and that the
+  /// next thing asked of this member is the same once more, or `receive` of them. By default it waits.
+  virtual bool try_receive(std::span<std::byte> bytes, Index from) {
+    receive(bytes, from);
+    return true;
+  }
+  /// Is told what to say if this member is ended from outside: where its work is kept. By default it says nothing.
+  virtual void remember([[maybe_unused]] std::string_view words) {}
 };
 
 namespace detail {
@@ -64,6 +76,63 @@ void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Chang
   change();
   hand_on(team, memory);
 }
+
+/// Several values that go through all members in order, while the members work on: each changes a value when the one
+/// before it has handed it on, which is looked for whenever a value comes to be added. Every member adds as many values
+/// in the same order, and sends nothing else to its neighbours until `finish` has returned.
+class Rounds {
+ public:
+  /// @param team   the members, or nullptr: this process alone
+  explicit Rounds(Team* team) : team_(team) {}
+  /// Adds a value.
+  /// @param memory   of the value      of the same sizes on every member, and in place until `finish` has returned
+  /// @param change   makes of the value what it is after this member
+  void add(std::vector<std::span<std::byte>> memory, std::function<void()> change) {
+    values_.push_back({std::move(memory), std::move(change)});
+    while (changed_ < values_.size() && change_next(false)) continue;
+  }
+  /// Returns when every member has every value as it is after the last one.
+  void finish() {
+    while (changed_ < values_.size()) change_next(true);
+    if (team_ == nullptr) return;
+    for (const Value& value : values_)
+      for (const auto part : value.memory) {
+        if (!is_last()) team_->receive(part, team_->rank() + 1);
+        if (!is_first()) team_->send(part, team_->rank() - 1);
+      }
+    values_.clear();
+    changed_ = 0;
+  }
+
+ private:
+  struct Value {
+    std::vector<std::span<std::byte>> memory;
+    std::function<void()> change;
+    std::size_t received = 0;  // parts of the memory, from the member before
+  };
+  bool is_first() const { return team_ == nullptr || team_->rank() == 0; }
+  bool is_last() const { return team_ == nullptr || team_->rank() + 1 == team_->size(); }
+  /// Changes the next value and hands it on; false if it has not come yet, and is not waited for.
+  bool change_next(bool waits) {
+    Value& value = values_[changed_];
+    for (; !is_first() && value.received < value.memory.size(); ++value.received) {
+      const auto part = value.memory[value.received];
+      if (waits)
+        team_->receive(part, team_->rank() - 1);
+      else if (!team_->try_receive(part, team_->rank() - 1))
+        return false;
+    }
+    value.change();
+    if (!is_last())
+      for (const auto part : value.memory) team_->post(part, team_->rank() + 1);
+    ++changed_;
+    return true;
+  }
+
+  Team* team_;
+  std::vector<Value> values_;
+  std::size_t changed_ = 0;  // of them, by this member
+};
 
 }  // namespace detail
 

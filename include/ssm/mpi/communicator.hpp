@@ -1,6 +1,7 @@
 #pragma once
 
 #include "ssm/core/team.hpp"
+#include "ssm/mpi/last_words.hpp"
 
 #include <mpi.h>
 
@@ -12,6 +13,8 @@
 #include <exception>
 #include <iostream>
 #include <limits>
+#include <list>
+#include <memory>
 #include <span>
 #include <string>
 #include <thread>
@@ -63,6 +66,10 @@ class Communicator final : public Team {
   ~Communicator() override {
     int over = 0;
     MPI_Finalized(&over);
+    if (over == 0) {
+      posted_.clear();
+      begun_.reset();
+    }
     // Freeing waits for the others, who may wait for this rank: not while an error is on its way.
     if (over == 0 && std::uncaught_exceptions() == 0) MPI_Comm_free(&ranks_);
   }
@@ -84,39 +91,46 @@ class Communicator final : public Team {
   ///                   answer in time
   void exchange(std::span<const std::byte> sent, Index to, std::span<std::byte> received, Index from) {
     Requests requests;
-    if (from >= 0) {
-      detail::require_success(MPI_Irecv(received.data(), count_of(received.size()), MPI_BYTE, static_cast<int>(from), 0,
-                                        ranks_, requests.next()),
-                              "receive");
-    }
-    if (to >= 0) {
-      detail::require_success(
-          MPI_Isend(sent.data(), count_of(sent.size()), MPI_BYTE, static_cast<int>(to), 0, ranks_, requests.next()),
-          "send");
-      ++messages_;
-      bytes_ += std::ssize(sent);
-    }
-    const auto start = std::chrono::steady_clock::now();
-    while (!requests.all_done()) {
-      const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
-      if (waited.count() > patience_)
-        throw CommunicationError(ssm::detail::message("expected an answer of rank ", from >= 0 ? from : to, " within ",
-                                                      patience_, " s, got none"));
-      std::this_thread::yield();
-    }
-    if (from < 0) return;
-    int count = 0;
-    detail::require_success(MPI_Get_count(&requests.statuses[0], MPI_BYTE, &count), "receive");
-    if (static_cast<std::size_t>(count) != received.size())
-      throw CommunicationError(
-          ssm::detail::message("expected ", received.size(), " bytes from rank ", from, ", got ", count));
+    if (from >= 0) start_receive(requests, received, from);
+    if (to >= 0) start_send(requests, sent, to);
+    wait_for(requests, from >= 0 ? from : to);
+    if (from >= 0) require_size(requests, received.size(), from);
   }
   /// Sends bytes to a rank.
   /// @throws as exchange
   void send(std::span<const std::byte> bytes, Index to) override { exchange(bytes, to, {}, -1); }
   /// Receives bytes from a rank.
   /// @throws as exchange
-  void receive(std::span<std::byte> bytes, Index from) override { exchange({}, -1, bytes, from); }
+  void receive(std::span<std::byte> bytes, Index from) override {
+    if (!begun_) return exchange({}, -1, bytes, from);
+    wait_for(begun_->request, from);
+    end_receive(bytes, from);
+  }
+  /// Sends a copy of bytes to a rank, and does not wait for it.
+  /// @throws CommunicationError if MPI reports an error
+  void post(std::span<const std::byte> bytes, Index to) override {
+    posted_.remove_if([](Message& each) { return each.request.all_done(); });
+    Message& one = posted_.emplace_back();
+    one.bytes.assign(bytes.begin(), bytes.end());
+    start_send(one.request, one.bytes, to);
+  }
+  /// Receives bytes from a rank where they have arrived. Where not, it has begun to, and is to be asked the same again,
+  /// or `receive`.
+  /// @throws CommunicationError if MPI reports an error, or the message has another size
+  bool try_receive(std::span<std::byte> bytes, Index from) override {
+    if (!begun_) {
+      begun_ = std::make_unique<Message>();
+      begun_->bytes.resize(bytes.size());
+      start_receive(begun_->request, begun_->bytes, from);
+    }
+    if (!begun_->request.all_done()) return false;
+    end_receive(bytes, from);
+    return true;
+  }
+  /// Says it, after the rank's number, when the launcher ends this rank: see `run`.
+  void remember(std::string_view words) override {
+    detail::LastWords::set(ssm::detail::message("ssm: rank ", rank_, ": ended from outside; ", words, "\n"));
+  }
 
  private:
   /// A receive and a send on their way. What is not done when an error ends it is taken back: its memory may go then.
@@ -137,12 +151,54 @@ class Communicator final : public Team {
     }
     ~Requests() {
       for (MPI_Request& request : requests)
-        if (request != MPI_REQUEST_NULL) {
+        if (int done = 0; request != MPI_REQUEST_NULL && (MPI_Test(&request, &done, MPI_STATUS_IGNORE), done == 0)) {
           MPI_Cancel(&request);
           MPI_Request_free(&request);
         }
     }
   };
+  /// A message on its way, with its memory.
+  struct Message {
+    std::vector<std::byte> bytes;
+    Requests request;
+  };
+  void start_receive(Requests& requests, std::span<std::byte> bytes, Index from) {
+    detail::require_success(
+        MPI_Irecv(bytes.data(), count_of(bytes.size()), MPI_BYTE, static_cast<int>(from), 0, ranks_, requests.next()),
+        "receive");
+  }
+  void start_send(Requests& requests, std::span<const std::byte> bytes, Index to) {
+    detail::require_success(
+        MPI_Isend(bytes.data(), count_of(bytes.size()), MPI_BYTE, static_cast<int>(to), 0, ranks_, requests.next()),
+        "send");
+    ++messages_;
+    bytes_ += std::ssize(bytes);
+  }
+  /// Waits until messages have arrived.
+  /// @param whose   the rank that an answer is expected of, for the message
+  void wait_for(Requests& requests, Index whose) const {
+    const auto start = std::chrono::steady_clock::now();
+    while (!requests.all_done()) {
+      const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+      if (waited.count() > patience_)
+        throw CommunicationError(
+            ssm::detail::message("expected an answer of rank ", whose, " within ", patience_, " s, got none"));
+      std::this_thread::yield();
+    }
+  }
+  /// Checks the size of what was received, which was started first.
+  static void require_size(const Requests& requests, std::size_t expected, Index from) {
+    int count = 0;
+    detail::require_success(MPI_Get_count(&requests.statuses[0], MPI_BYTE, &count), "receive");
+    if (static_cast<std::size_t>(count) != expected)
+      throw CommunicationError(ssm::detail::message("expected ", expected, " bytes from rank ", from, ", got ", count));
+  }
+  /// Ends the receive that has begun, whose bytes have arrived.
+  void end_receive(std::span<std::byte> bytes, Index from) {
+    const std::unique_ptr<Message> arrived = std::move(begun_);
+    require_size(arrived->request, bytes.size(), from);
+    std::copy_n(arrived->bytes.begin(), bytes.size(), bytes.begin());
+  }
   static int count_of(std::size_t bytes) {
     constexpr std::size_t most = std::numeric_limits<int>::max();
     if (bytes > most)
@@ -151,12 +207,15 @@ class Communicator final : public Team {
   }
 
   MPI_Comm ranks_ = MPI_COMM_NULL;
+  std::list<Message> posted_;       // not yet known to have arrived
+  std::unique_ptr<Message> begun_;  // a receive that `try_receive` began
   double patience_;
   Index rank_ = 0, size_ = 1, messages_ = 0, bytes_ = 0;
 };
 
 /// Runs a program on all ranks: begins MPI, calls `body(world)`, ends MPI. An error of one rank ends all of them, with
-/// its message and the rank's number.
+/// its message and the rank's number. Where a rank is killed, the launcher names it and ends the others (by SIGTERM:
+/// Open MPI does), and each says what it was to remember: a training, its last good checkpoint.
 ///
 ///     int main(int argc, char** argv) {
 ///       return ssm::mpi::run(argc, argv, [](ssm::mpi::Communicator& world) { .. });
@@ -177,6 +236,8 @@ int run(int argc, char** argv, Body&& body, double patience = 600) {
     if (threads < MPI_THREAD_FUNNELED)
       throw CommunicationError("expected an MPI for programs with threads (MPI_THREAD_FUNNELED), got one without");
     Communicator world(MPI_COMM_WORLD, patience);
+    world.remember("nothing of its work is kept");
+    detail::LastWords::begin();
     if constexpr (std::is_void_v<std::invoke_result_t<Body, Communicator&>>)
       std::forward<Body>(body)(world);
     else

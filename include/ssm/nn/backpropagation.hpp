@@ -2,20 +2,12 @@
 
 #include "ssm/core/executor.hpp"
 #include "ssm/core/team.hpp"
-#include "ssm/nn/dropout.hpp"
+#include "ssm/nn/example.hpp"
+#include "ssm/nn/example_values.hpp"
 #include "ssm/nn/stack.hpp"
 #include "ssm/nn/whole_sequences.hpp"
 
 namespace ssm::nn {
-
-/// A sequence to learn from; two, where the model compares.
-template <Real T>
-struct Example {
-  ConstSequence<T> u;                        ///< (L, inputs)
-  Reading<T> reading = {};                   ///< how u is read
-  ConstSequence<T> other = {nullptr, 0, 0};  ///< what u is compared with    (M, inputs)
-  Reading<T> other_reading = {};             ///< how that is read
-};
 
 namespace detail {
 
@@ -26,14 +18,6 @@ auto memory_of(Value& value) -> decltype(parts(value)) {
 }
 
 }  // namespace detail
-
-/// An error in one sequence of a batch. The message is that of what was thrown.
-struct ExampleError : Error {
-  /// @param which     number of the example in its batch, from 0
-  /// @param message   what is wrong with it
-  ExampleError(Index which, const std::string& message) : Error(message), example(which) {}
-  Index example;  ///< number of the example in its batch, from 0
-};
 
 /// Gradients of a deep stack over a batch of sequences of any lengths, by the caller's threads.
 ///
@@ -50,6 +34,7 @@ class Backpropagation {
   using Weights = StackParameters<Layer>;
   using Network = detail::Network<Layer>;
   using Scratch = detail::BlockScratch<T>;
+  using Sample = detail::ExampleValues<Layer, Sequences>;
 
  public:
   /// Parts of a batch, and the most threads that find work.
@@ -76,7 +61,8 @@ class Backpropagation {
   /// Forwards and backwards; batch norm's running statistics are updated on the way.
   /// @param model      its layers must be fresh
   /// @param examples   sequences, one at least
-  /// @param random     what dropout is drawn from
+  /// @param randoms    what dropout is drawn from: one for all examples, in order; or one for each, and then a member of
+  ///                   a team needs its own examples alone: the others may be of no steps
   /// @param loss       loss(i, answer, danswer) of example i: returns it, and adds its cotangent; from any thread. Of a
   ///                   team's members each calls it of the examples that it has
   /// @param gradient   += cotangents of the weights
@@ -84,9 +70,9 @@ class Backpropagation {
   /// @throws           ExampleError that says which example has an error and what it is: a shape, an interval, what
   ///                   the loss throws
   template <class Loss>
-  double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random, Loss loss,
+  double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, std::span<Random> randoms, Loss loss,
                     Weights& gradient) {
-    begin(model, examples, random);
+    begin(model, examples, randoms);
     for_each([&](Sample& sample, Part&) {
       sequences_.check(sample.reading, sample.u.length());
       sample.u = detail::observed_rows<T>(sample.u, sample.reading.observed, sample.seen);
@@ -101,17 +87,30 @@ class Backpropagation {
       losses[at(i)] = answer(i, part, [&](auto out, auto dout) { return loss(i, out, dout); });
     });
     backward_final(batches.back(), gradient);
-    for (std::size_t i = blocks(); i-- > 0;) backward_block(i, batches[i], gradient);
+    arrays_ = parameters_of(gradient);
+    ssm::detail::Rounds rounds(team_);
+    for (std::size_t i = blocks(); i-- > 0;) {
+      backward_block(i, batches[i], gradient);
+      if (!sends_on_the_way()) add_up_block(i, rounds);
+    }
     for_each([&](Sample& sample, Part& part) {
       ssm::detail::clear_unobserved<T>(sample.reading.observed, sample.dx());
       encode_vjp<T>(model.shape(), model.weights().encoder, sample.u, sample.dx(), part.gradient.encoder);
     });
     if (Sequences::stretches && model.shape().pool != Pool::none && team_->rank() > 0) forget_head(losses);
-    add_up(gradient);
+    for (std::size_t i = blocks(); sends_on_the_way() && i-- > 0;) add_up_block(i, rounds);
+    add_up(rounds, gradient);
     if (team_ != nullptr) ssm::add_up(*team_, std::span(losses));
     double sum = 0;
     for (const double each : losses) sum += each;
     return sum;
+  }
+
+  /// The same, of one random for all examples.
+  template <class Loss>
+  double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random, Loss loss,
+                    Weights& gradient) {
+    return (*this)(model, examples, std::span(&random, 1), std::move(loss), gradient);
   }
 
  private:
@@ -122,73 +121,17 @@ class Backpropagation {
     return detail::memory_of(value);
   }
 
-  /// One sequence, with the values of every block that the backward run needs.
-  struct Sample {
-    ConstSequence<T> u{nullptr, 0, 0};
-    std::vector<T> seen;  // u, 0 where it is not observed
-    Reading<T> reading;
-    const Network* network = nullptr;
-    std::vector<std::vector<T>> xs, inners, ys, wides, masks;
-    std::vector<typename Sequences::Kept> kept;
-    typename Sequences::Pooled pooled;
-    std::vector<T> d, di;
-
-    void begin(ConstSequence<T> input, const Reading<T>& how, const Network& of, Random& random) {
-      u = input;
-      reading = how;
-      network = &of;
-      const StackShape& shape = of.weights.shape;
-      const std::size_t L = at(u.length()), H = at(shape.features), blocks = of.sizes.size();
-      for (auto* all : {&inners, &ys, &wides}) all->resize(blocks);
-      xs.resize(blocks + (shape.norm == NormKind::none ? 1 : 2));
-      kept.resize(blocks);
-      for (auto& each : xs) each.resize(L * H);
-      for (std::size_t i = 0; i < blocks; ++i) {
-        inners[i].resize(of.weights.blocks[i].shape.norm == NormKind::none ? 0 : L * H);
-        ys[i].resize(L * at(of.sizes[i].outputs));
-        wides[i].resize(L * at(of.sizes[i].wide));
-      }
-      draw(L, of, random);
-      d.assign(L * H, T(0));
-      di.resize(L * H);
-    }
-    /// Draws what is dropped, of L steps.
-    void draw(std::size_t L, const Network& of, Random& random) {
-      const StackShape& shape = of.weights.shape;
-      const std::size_t blocks = of.sizes.size(), steps_drawn = shape.dropout_shared ? 1 : L;
-      masks.resize(shape.dropout > 0 ? 2 * blocks : 0);
-      for (std::size_t i = 0; i < masks.size(); ++i) {
-        masks[i].resize(steps_drawn * at(i % 2 == 0 ? of.sizes[i / 2].active : shape.features));
-        draw_dropout<T>(shape.dropout, random, masks[i]);
-      }
-    }
-    Sequence<T> rows(std::vector<T>& from, Index features) const { return {from.data(), u.length(), features}; }
-    Index H() const { return network->weights.shape.features; }
-    Sequence<T> x(std::size_t i) { return rows(xs[i], H()); }
-    Sequence<T> inner(std::size_t i) { return rows(inners[i], H()); }
-    Sequence<T> y(std::size_t i) { return rows(ys[i], network->sizes[i].outputs); }
-    Sequence<T> wide(std::size_t i) { return rows(wides[i], network->sizes[i].wide); }
-    Sequence<T> dx() { return rows(d, H()); }
-    Sequence<T> counted(Sequence<T> all) const { return all.block(0, reading.counted.value_or(u.length())); }
-    Sequence<T> dinner() { return rows(di, H()); }
-    void clear_inner() { std::fill(di.begin(), di.end(), T(0)); }
-    void swap_cotangents() { d.swap(di); }
-    void mask(std::size_t which, Sequence<T> of) const {
-      if (masks.empty()) return;
-      const auto& numbers = masks[which];
-      if (network->weights.shape.dropout_shared) return dropout<T>(numbers, of);
-      detail::fill(of, [&](Index k, Index h) { return of(k, h) * numbers[at(k * of.features() + h)]; });
-    }
-  };
   /// Part of a batch: the gradients it adds up, and its buffers.
   struct Part {
     Weights gradient;
+    std::vector<Parameter<T>> arrays;  // of it
     std::vector<typename Layer::Cotangent> layers;
     WorkspaceOf<Layer> work;
     Scratch scratch;
   };
 
-  void begin(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random) {
+  void begin(Stack<Layer>& model, std::span<const Example<T>> examples, std::span<Random> randoms) {
+    if (randoms.size() != 1) ssm::detail::require_size("randoms", std::ssize(examples), std::ssize(randoms));
     weights_ = &model.weights();
     network_ = &model.network();
     in_example_ = model.shape().compare ? 2 : 1;
@@ -199,12 +142,14 @@ class Backpropagation {
       if (p != 0 && (p < first_part_ || p >= end_part_)) continue;  // the first has the layers' sums in the end
       Part& part = parts_[at(p)];
       part.gradient = zero(model.weights());
+      part.arrays = parameters_of(part.gradient);
       part.layers.clear();
       for (const Layer& layer : model.layers()) part.layers.push_back(layer.cotangent());
     }
     Sample elsewhere;  // another member's: only what is drawn for it goes on
     for (std::size_t i = 0; i < examples.size(); ++i) {
       const Example<T>& each = examples[i];
+      Random& random = randoms[randoms.size() == 1 ? 0 : i];
       const bool here = has(static_cast<Index>(i), examples_);
       const auto begin_one = [&](std::size_t which, ConstSequence<T> u, const Reading<T>& reading) {
         if (here)
@@ -311,54 +256,68 @@ class Backpropagation {
   void forget_head(std::vector<double>& losses) {
     std::fill(losses.begin(), losses.end(), 0.0);
     for (Part& part : parts_)
-      for (auto* map : {&part.gradient.decoder, &part.gradient.compare}) *map = zero(*map);
+      for (const auto& each : part.arrays)
+        if (each.name.starts_with("decoder/") || each.name.starts_with("compare/"))
+          std::fill(each.values.begin(), each.values.end(), T(0));
   }
-  /// to += from, array by array.
-  template <class Arrays>
-  static void add(const Arrays& to, const Arrays& from) {
-    for (std::size_t i = 0; i < to.size(); ++i)
-      for (std::size_t j = 0; j < to[i].values.size(); ++j) to[i].values[j] += from[i].values[j];
+  static void add(const Parameter<T>& to, const Parameter<T>& from) {
+    for (std::size_t j = 0; j < to.values.size(); ++j) to.values[j] += from.values[j];
   }
-  void add_up(Weights& gradient) {
-    const auto total = parameters_of(gradient);
+  /// Whether members send other things on the way back than gradients: then those are added up at its end.
+  bool sends_on_the_way() const {
+    bool sends = Sequences::stretches || weights_->shape.norm == NormKind::batch;
+    for (const auto& each : weights_->blocks) sends = sends || each.shape.norm == NormKind::batch;
+    return sends;
+  }
+  /// Begins to add up arrays of the gradient, which are chosen by name.
+  template <class Chosen>
+  void add_up_arrays(Chosen chosen, ssm::detail::Rounds& rounds) {
     std::vector<std::span<std::byte>> memory;
-    if (team_ != nullptr)
-      for (const auto& each : total) memory.push_back(std::as_writable_bytes(each.values));
-    ssm::detail::in_order(team_, memory, [&] {
-      for (Index p = first_part_; p < end_part_; ++p) add(total, parameters_of(parts_[at(p)].gradient));
+    for (const auto& each : arrays_)
+      if (chosen(each.name)) memory.push_back(std::as_writable_bytes(each.values));
+    rounds.add(std::move(memory), [this, chosen] {
+      for (Index p = first_part_; p < end_part_; ++p)
+        for (std::size_t j = 0; j < arrays_.size(); ++j)
+          if (chosen(arrays_[j].name)) add(arrays_[j], parts_[at(p)].arrays[j]);
     });
-    // The layers', which are turned into those of what is stored once.
+  }
+  /// Begins to add up what is of a block. The blocks before it may be on their way back meanwhile.
+  void add_up_block(std::size_t i, ssm::detail::Rounds& rounds) {
+    const std::string folder = "block" + std::to_string(i) + "/";
+    add_up_arrays([folder](const std::string& name) { return name.starts_with(folder); }, rounds);
+    if (network_->which[i] != Network::no_layer) add_up_layer(network_->which[i], rounds);
+  }
+  /// Adds up the rest, and waits for all.
+  void add_up(ssm::detail::Rounds& rounds, Weights& gradient) {
+    add_up_arrays([](const std::string& name) { return !name.starts_with("block"); }, rounds);
+    rounds.finish();
+    // Cotangents of the layers, which are turned into those of what is stored once.
     for (std::size_t i = 0; i < blocks(); ++i)
       if (const std::size_t which = network_->which[i]; which != Network::no_layer) {
         auto& stored = parts_[0].gradient.blocks[i].ssm;
-        network_->layers[which].parameters_vjp(add_up_layer(which), stored);
-        add(parameters_of(gradient.blocks[i].ssm), parameters_of(stored));
+        network_->layers[which].parameters_vjp(parts_[at(first_part_)].layers[which], stored);
+        const auto to = parameters_of(gradient.blocks[i].ssm), from = parameters_of(stored);
+        for (std::size_t j = 0; j < to.size(); ++j) add(to[j], from[j]);
       }
   }
-  /// The sum of a layer's cotangents over all parts.
-  typename Layer::Cotangent& add_up_layer(std::size_t which) {
+  /// Begins to add up a layer's cotangents over all parts: they come into those of the first part of this process.
+  void add_up_layer(std::size_t which, ssm::detail::Rounds& rounds) {
     auto& sum = parts_[at(first_part_)].layers[which];
-    const auto add_others = [&](Index first) {
-      for (Index p = first; p < end_part_; ++p) sum += parts_[at(p)].layers[which];
-    };
-    if (team_ == nullptr || team_->size() == 1) {
-      add_others(1);
-      return sum;
-    }
     std::vector<std::span<std::byte>> memory;
-    std::optional<typename Layer::Cotangent> own;
-    if (team_->rank() > 0) own = sum;  // its place becomes that of the sum of the members before
     if constexpr (requires { parts_of(sum); })
       for (const auto part : parts_of(sum)) memory.push_back(part);
-    if (memory.empty())
+    const bool alone = team_ == nullptr || team_->size() == 1;
+    if (!alone && memory.empty())
       throw DomainError(
           "a team: expected layers whose cotangents say what their memory is, by a function parts(cotangent), got one "
           "that does not");
-    ssm::detail::in_order(team_, memory, [&] {
-      if (own) sum += *own;
-      add_others(first_part_ + 1);
+    std::optional<typename Layer::Cotangent> own;
+    if (!alone && team_->rank() > 0) own = sum;  // its place becomes that of the sum of the members before
+    rounds.add(std::move(memory), [this, which, own = std::move(own)] {
+      auto& total = parts_[at(first_part_)].layers[which];
+      if (own) total += *own;
+      for (Index p = first_part_ + 1; p < end_part_; ++p) total += parts_[at(p)].layers[which];
     });
-    return sum;
   }
 
   /// Returns the sums over the batch, where the norm is of a batch.
@@ -505,6 +464,7 @@ class Backpropagation {
   Sequences sequences_;
   std::vector<Sample> samples_;
   std::vector<Part> parts_;
+  std::vector<Parameter<T>> arrays_;  // of the gradient
 };
 
 }  // namespace ssm::nn

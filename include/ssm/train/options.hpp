@@ -21,10 +21,12 @@ struct Options {
   std::vector<optim::Group> groups = {};              ///< the same: also what stays frozen
   optim::Schedule schedule = optim::cosine(1);        ///< of all learning rates
   double clip = 1;                                    ///< largest norm of a step's gradient
-  double ema_decay = 0;                   ///< decay of the exponential moving average of the weights; 0: none
-  double validation = 0;                  ///< share of the examples that is held out, to be measured after every epoch
-  Index patience = 0;                     ///< ends after so many epochs without a better loss on them; 0: never
-  std::uint64_t seed = 1;                 ///< seed of shuffling, augmentation, dropout and what is held out
+  double ema_decay = 0;          ///< decay of the exponential moving average of the weights; 0: none
+  double validation = 0;         ///< share of the examples that is held out, to be measured after every epoch
+  Index patience = 0;            ///< ends after so many epochs without a better loss on them; 0: never
+  std::uint64_t seed = 1;        ///< seed of shuffling, augmentation, dropout and what is held out
+  bool draw_by_example = false;  ///< draws for each example by itself: then of a team each member makes its own
+                                 ///< examples alone. false: for the examples of a step one after the other
   std::filesystem::path checkpoint = {};  ///< written after every epoch and when stopped; empty: none
 
   /// @throws DomainError that names what is out of its range
@@ -75,7 +77,7 @@ struct Options {
             {"ema_decay", text(ema_decay)},
             {"validation", text(validation)},
             {"patience", text(patience)},
-            {"seed", text(seed)}};
+            {"seed", text(seed, draw_by_example ? " by example" : "")}};
   }
 };
 

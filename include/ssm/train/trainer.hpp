@@ -14,7 +14,7 @@ struct TrainingError : Error {
   using Error::Error;
 };
 
-/// Trains a stack. Everything random in a step is drawn from (seed, step), so a training that was stopped, or killed
+/// Trains a stack. Everything random in a step is drawn from (seed, step), or (seed, step, example), so a training that was stopped, or killed
 /// and resumed from its last checkpoint, gives the same bits as one that was left alone, for any number of threads.
 ///
 ///     train::Trainer<Layer> trainer(model, options, threads);
@@ -109,6 +109,7 @@ class Trainer {
   ///                   checkpoint cannot be written. The model is as after the step before.
   bool run(Index examples, const MakeSample& sample, const Loss& loss, const Listener& listener = {}) try {
     begin(examples, sample);
+    remember();
     const Index together = examples_per_step(), per_epoch = steps_per_epoch(), total = options_.epochs * per_epoch;
     const auto begun = std::chrono::steady_clock::now();
     const Index already = steps();
@@ -160,6 +161,7 @@ class Trainer {
     if (options_.checkpoint.empty()) return;
     if (team_ == nullptr || team_->rank() == 0) write();
     if (team_ != nullptr) wait_for_all(*team_);
+    remember();
   }
   /// Goes on where the checkpoint was written, if there is one.
   /// @return   whether there was
@@ -327,18 +329,26 @@ class Trainer {
     std::uint64_t sum = 0xCBF29CE484222325U;
     const auto add = [&](const auto& numbers) { sum = checksum(numbers, sum); };
     const Index some = std::min<Index>(examples, 256);
-    for (Index j = 0; j < some; ++j) {
-      const Index i = j * examples / some;
-      Random random(mixed(0, 4, i));
-      const Sample<T> each = made(i, sample, random);
-      add(each.u);
-      add(each.intervals);
-      add(each.observed);
-      add(each.other);
-    }
+    ssm::detail::in_order(team_, {std::as_writable_bytes(std::span(&sum, 1))}, [&] {
+      const auto [first, end] = own_share(some);
+      for (Index j = first; j < end; ++j) {
+        const Index i = j * examples / some;
+        Random random(mixed(0, 4, i));
+        const Sample<T> each = made(i, sample, random);
+        add(each.u);
+        add(each.intervals);
+        add(each.observed);
+        add(each.other);
+      }
+    });
     std::ostringstream text;
     text << std::hex << sum;
     return text.str();
+  }
+  /// First and end of this process's share of so many things.
+  std::pair<Index, Index> own_share(Index count) const {
+    if (team_ == nullptr) return {0, count};
+    return {team_->rank() * count / team_->size(), (team_->rank() + 1) * count / team_->size()};
   }
   Sample<T> made(Index i, const MakeSample& sample, Random& random) const {
     try {
@@ -352,13 +362,21 @@ class Trainer {
   LossResult add_gradient(std::span<const Index> of_step, const MakeSample& sample, const Loss& loss,
                           nn::StackParameters<Layer>& gradient) {
     const std::size_t batch = at(options_.batch);
-    Random random(mixed(options_.seed, 2, steps()));
+    const std::uint64_t seed = mixed(options_.seed, 2, steps());
+    std::vector<Random> randoms{Random(seed)};
     LossResult sum{0, 0};
     for (std::size_t first = 0; first < of_step.size(); first += batch) {
       const auto some = of_step.subspan(first, std::min(batch, of_step.size() - first));
       std::vector<Sample<T>> samples;
       std::vector<nn::Example<T>> views;
-      for (const Index i : some) samples.push_back(made(i, sample, random));
+      if (options_.draw_by_example) {
+        randoms.clear();
+        for (const Index i : some) randoms.emplace_back(mixed(seed, 6, i));
+      }
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        const bool own = !options_.draw_by_example || backpropagate_.has(static_cast<Index>(i), std::ssize(some));
+        samples.push_back(own ? made(some[i], sample, randoms[options_.draw_by_example ? i : 0]) : Sample<T>{});
+      }
       for (std::size_t i = 0; i < some.size(); ++i) try {
           views.push_back(samples[i].view(model_.shape().inputs));
         } catch (const std::exception& error) {
@@ -367,7 +385,7 @@ class Trainer {
       std::vector<double> right(some.size()), losses(some.size());
       try {
         sum.loss += backpropagate_(
-            model_, views, random,
+            model_, views, std::span(randoms),
             [&](Index i, ConstSequence<T> answer, Sequence<T> danswer) {
               const LossResult result = loss(some[at(i)], answer, danswer, 1 / static_cast<double>(of_step.size()));
               right[at(i)] = result.accuracy;
@@ -411,13 +429,15 @@ class Trainer {
   LossResult validate(const MakeSample& sample, const Loss& loss) {
     std::vector<LossResult> all(held_.size());
     std::vector<Sample<T>> samples;
-    for (const Index i : held_) {
-      Random random(mixed(options_.seed, 5, i));
-      samples.push_back(made(i, sample, random));
+    const auto [first, end] = own_share(std::ssize(held_));
+    for (Index j = first; j < end; ++j) {
+      Random random(mixed(options_.seed, 5, held_[at(j)]));
+      samples.push_back(made(held_[at(j)], sample, random));
     }
-    executor_.run(std::ssize(held_), [&](Index j, Index) {
+    executor_.run(end - first, [&, begin = first](Index own, Index) {
+      const Index j = begin + own;
       try {
-        const nn::Example<T> each = samples[at(j)].view(model_.shape().inputs);
+        const nn::Example<T> each = samples[at(own)].view(model_.shape().inputs);
         const Index rows = model_.shape().compare ? 1 : model_.answers(each.u.length());
         std::vector<T> numbers(at(2 * rows * model_.shape().outputs));
         const Sequence<T> answer(numbers.data(), rows, model_.shape().outputs),
@@ -431,6 +451,12 @@ class Trainer {
         throw stopped(held_[at(j)], error.what());
       }
     });
+    if (team_ != nullptr) {
+      std::vector<double> numbers;
+      for (const LossResult& each : all) numbers.insert(numbers.end(), {each.loss, each.accuracy});
+      ssm::add_up(*team_, std::span(numbers));
+      for (std::size_t j = 0; j < all.size(); ++j) all[j] = {numbers[2 * j], numbers[2 * j + 1]};
+    }
     LossResult mean{0, 0};
     for (const LossResult& each : all) {
       mean.loss += each.loss / static_cast<double>(all.size());
@@ -478,9 +504,14 @@ class Trainer {
     return stopped(ssm::detail::message("example ", example, ": ", why));
   }
   TrainingError stopped(const std::string& why) const {
+    return TrainingError(ssm::detail::message("step ", steps() + 1, ": ", why, "; ", last_checkpoint()));
+  }
+  std::string last_checkpoint() const {
     const bool kept = !options_.checkpoint.empty() && std::filesystem::exists(options_.checkpoint);
-    return TrainingError(ssm::detail::message("step ", steps() + 1, ": ", why, "; the last good checkpoint is ",
-                                              kept ? options_.checkpoint.string() : "not there"));
+    return "the last good checkpoint is " + (kept ? options_.checkpoint.string() : "not there");
+  }
+  void remember() const {
+    if (team_ != nullptr) team_->remember(last_checkpoint());
   }
   void exchange() {
     if (options_.ema_decay <= 0 || average_.updates() == 0) return;
