@@ -43,8 +43,7 @@ void run_layers(const ssm::S4D<float>& layer, const ssm::S5<float>& s5, ssm::Con
 layer.forward(u, y, state);                                     // a sequence (length, features); leaves the state behind it
 layer.forward(u, y, state, ssm::algorithm::convolution{});      // the caller's choice of algorithm
 layer.step(u_k, y_k, state);                                    // one sample: noexcept, allocates nothing
-auto before = state;                                            // a state is a value: keep it, go back to it
-ssm::save(state, bytes);                                        // or as bytes, and ssm::restore: refuses another layer's
+ssm::save(state, bytes);                                        // a state is a value: copy it, or keep it as bytes; ssm::restore
 ssm::Bidirectional(forward_layer, backward_layer).forward(u, y);  // whole sequences: has no step
   }
   auto state = s5.initial_state();

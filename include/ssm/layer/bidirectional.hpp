@@ -85,6 +85,16 @@ struct BidirectionalParameters {
 
 namespace detail {
 
+/// A sequence from its last step to its first, in `memory`.
+template <Real T>
+Sequence<T> turned(ConstSequence<T> from, std::vector<T>& memory) {
+  const Index L = from.length(), H = from.features();
+  memory.resize(static_cast<std::size_t>(L * H));
+  const Sequence<T> to(memory.data(), L, H);
+  for (Index k = 0; k < L; ++k) std::copy_n(from.row(L - 1 - k).data(), H, to.row(k).data());
+  return to;
+}
+
 /// Two layers in opposite directions.
 template <class Kind, class ForwardLayer, class BackwardLayer>
 class BothWays {
@@ -173,14 +183,6 @@ class BothWays {
   ForwardLayer forward_;    ///< reads from the first step on
   BackwardLayer backward_;  ///< reads from the last step on
 
-  static Sequence<Scalar> turned(ConstSequence<Scalar> from, std::vector<Scalar>& memory) {
-    const Index L = from.length(), H = from.features();
-    memory.resize(static_cast<std::size_t>(L * H));
-    const Sequence<Scalar> to(memory.data(), L, H);
-    for (Index k = 0; k < L; ++k) std::copy_n(from.row(L - 1 - k).data(), H, to.row(k).data());
-    return to;
-  }
-
  private:
   void check(ConstSequence<Scalar> u, ConstSequence<Scalar> y) const {
     require_size("features of u", inputs(), u.features());
@@ -192,7 +194,7 @@ class BothWays {
   void run(ConstSequence<Scalar> u, Sequence<Scalar> y, One one) const {
     const Index L = u.length(), H = outputs_of(forward_);
     std::vector<Scalar> reversed, second(static_cast<std::size_t>(inputs() == H ? 0 : L * H));
-    const Sequence<Scalar> from = turned(u, reversed),
+    const Sequence<Scalar> from = turned<Scalar>(u, reversed),
                            future = inputs() == H ? from : Sequence<Scalar>(second.data(), L, H);
     one(backward_, from, future, false);
     if constexpr (Kind::beside) {
@@ -333,7 +335,7 @@ class TrainableBothWays : public BothWays<Kind, ForwardLayer, BackwardLayer> {
     const Index L = u.length(), H = outputs_of(this->forward_);
     const ConstSequence<T> dpast = Kind::beside ? dy.columns(0, H) : dy, dlate = Kind::beside ? dy.columns(H, H) : dy;
     one(this->forward_, u, dpast, du, kept->forward, true);
-    const Sequence<T> from = Base::turned(u, kept->u);
+    const Sequence<T> from = turned<T>(u, kept->u);
     kept->dy.assign(static_cast<std::size_t>(L * H), T(0));
     kept->du.assign(static_cast<std::size_t>(L * u.features()), T(0));
     const Sequence<T> dto(kept->dy.data(), L, H), dfrom(kept->du.data(), L, u.features());

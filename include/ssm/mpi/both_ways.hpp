@@ -117,7 +117,7 @@ class BothWaysTimeSplit {
     ssm::detail::require_size("length of y (that of u is expected)", u.length(), y.length());
     const Index L = u.length(), H = outputs_of(pair_->forward_layer());
     std::vector<T> reversed, late(static_cast<std::size_t>(L * H));
-    const Sequence<T> from = turned(u, reversed), future(late.data(), L, H);
+    const Sequence<T> from = ssm::detail::turned<T>(u, reversed), future(late.data(), L, H);
     auto past_state = pair_->forward_layer().initial_state();
     auto future_state = pair_->backward_layer().initial_state();
     auto past_before = one(past_, u, Joined::beside ? y.columns(0, H) : y, past_state, true);
@@ -149,7 +149,7 @@ class BothWaysTimeSplit {
     one(past_, u, before.past, dpast, dpast_state, du, cotangent.forward, true);
     std::vector<T> reversed, dlate_turned(static_cast<std::size_t>(L * H)),
         dreversed(static_cast<std::size_t>(L * u.features()));
-    const Sequence<T> from = turned(u, reversed), dto(dlate_turned.data(), L, H),
+    const Sequence<T> from = ssm::detail::turned<T>(u, reversed), dto(dlate_turned.data(), L, H),
                       dfrom(dreversed.data(), L, u.features());
     for (Index k = 0; k + Joined::lag < L; ++k)
       std::copy_n(dlate.row(k).data(), H, dto.row(L - 1 - k - Joined::lag).data());
@@ -162,13 +162,6 @@ class BothWaysTimeSplit {
       for (Index h = 0; h < u.features(); ++h) du(k, h) += dfrom(L - 1 - k, h);
   }
 
-  static Sequence<T> turned(ConstSequence<T> u, std::vector<T>& memory) {
-    const Index L = u.length(), H = u.features();
-    memory.resize(static_cast<std::size_t>(L * H));
-    const Sequence<T> to(memory.data(), L, H);
-    for (Index k = 0; k < L; ++k) std::copy_n(u.row(L - 1 - k).data(), H, to.row(k).data());
-    return to;
-  }
   /// Returns a row of the nearest rank that has steps, in one direction; zeros where there is none.
   /// @param own         this rank's row; empty where it has no steps
   /// @param features    numbers of a row

@@ -46,7 +46,8 @@ inline void require_success(int code, const char* what) {
 /// The ranks that work together: a communicator of its own, so that its messages meet no others.
 ///
 /// Every function of more than one rank has an end: what is not answered within `patience` throws, and does not wait
-/// for ever. One thread at a time (MPI_THREAD_FUNNELED is enough).
+/// for ever. One thread at a time (MPI_THREAD_FUNNELED is enough). After an error the ranks are not in step any more: it is
+/// of no further use.
 class Communicator final : public Team {
  public:
   /// Joins the ranks of `world`. All of them must call it.
@@ -90,6 +91,7 @@ class Communicator final : public Team {
   /// @throws           CommunicationError if MPI reports an error, if the message has another size, or if there is no
   ///                   answer in time
   void exchange(std::span<const std::byte> sent, Index to, std::span<std::byte> received, Index from) {
+    forget_arrived();
     Requests requests;
     if (from >= 0) start_receive(requests, received, from);
     if (to >= 0) start_send(requests, sent, to);
@@ -109,7 +111,7 @@ class Communicator final : public Team {
   /// Sends a copy of bytes to a rank, and does not wait for it.
   /// @throws CommunicationError if MPI reports an error
   void post(std::span<const std::byte> bytes, Index to) override {
-    posted_.remove_if([](Message& each) { return each.request.all_done(); });
+    forget_arrived();
     Message& one = posted_.emplace_back();
     one.bytes.assign(bytes.begin(), bytes.end());
     start_send(one.request, one.bytes, to);
@@ -173,6 +175,9 @@ class Communicator final : public Team {
         "send");
     ++messages_;
     bytes_ += std::ssize(bytes);
+  }
+  void forget_arrived() {
+    posted_.remove_if([](Message& each) { return each.request.all_done(); });
   }
   /// Waits until messages have arrived.
   /// @param whose   the rank that an answer is expected of, for the message
