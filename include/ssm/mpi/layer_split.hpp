@@ -60,6 +60,7 @@ class LayerSplit {
   TimeSplit<Layer> split_;
 };
 
+/// The same of two directions.
 template <TrainableLayer Layer>
 requires BothWays<Layer>
 class LayerSplit<Layer> {

@@ -22,8 +22,7 @@ struct WholeSequences {
   /// Checks how a sequence is read.
   /// @throws as Reading::check
   void check(const Reading<T>& reading, Index length) const { reading.check(length); }
-  /// Runs a layer from rest.
-  /// @param kept   becomes what its backward run asks for
+  /// Runs a layer from rest; kept becomes what its backward run asks for.
   void forward(std::size_t /*number of the layer*/, const Layer& layer, ConstSequence<T> u, Intervals<T> intervals,
                Sequence<T> y, Kept& kept) const {
     if (intervals.empty())
