@@ -53,7 +53,7 @@ inline std::vector<std::uint8_t> seen(Index length) {
   for (Index k = 0; k < length; ++k) observed.push_back(k % 5 != 2);
   return observed;
 }
-/// Two arrays of numbers are near, by the larger's peak.
+/// Two arrays of numbers are near, by the peak of the one that is wanted.
 template <class T>
 void is_near(const Parameter<T>& got, const Parameter<T>& wanted, double tolerance) {
   double peak = 0, error = 0;

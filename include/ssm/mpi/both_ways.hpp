@@ -14,8 +14,8 @@ concept BothWays = requires(const Pair pair) {
 };
 
 /// Two layers in opposite directions over a sequence of which every rank holds a stretch of time. All ranks call each
-/// function. Messages, bytes and work are those of a TimeSplit for each half; where the backward half is one step late,
-/// a row goes from each rank to the one before it besides, and of uneven samples two messages of 16 bytes times the ranks.
+/// function. Messages, bytes and work are those of a TimeSplit for each half. Where the backward half is one step late,
+/// a row goes from each rank to the one before it besides; uneven samples add two messages of 16 bytes times the ranks.
 template <BothWays Pair>
 class BothWaysTimeSplit {
   using T = typename Pair::Scalar;

@@ -46,8 +46,8 @@ inline void require_success(int code, const char* what) {
 /// The ranks that work together: a communicator of its own, so that its messages meet no others.
 ///
 /// Every function of more than one rank has an end: what is not answered within `patience` throws, and does not wait
-/// for ever. One thread at a time (MPI_THREAD_FUNNELED is enough). After an error the ranks are not in step any more: it is
-/// of no further use.
+/// for ever. One thread at a time (MPI_THREAD_FUNNELED is enough). After an error the ranks are not in step any more,
+/// and it is of no further use.
 class Communicator final : public Team {
  public:
   /// Joins the ranks of `world`. All of them must call it.

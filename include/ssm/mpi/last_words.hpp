@@ -17,7 +17,8 @@
 
 namespace ssm::mpi::detail {
 
-/// What a rank says when it is ended from outside: an MPI launcher ends all ranks by SIGTERM where one was killed.
+/// Words that a rank says when it is ended from outside: Open MPI's launcher ends all ranks by SIGTERM where one was
+/// killed.
 class LastWords {
  public:
   /// Says it from now on, unless the program minds the signal by itself.

@@ -12,7 +12,7 @@ class LayerSplit {
   using T = typename Layer::Scalar;
 
  public:
-  /// What a forward run leaves for its backward run.
+  /// Values that a forward run leaves for its backward run.
   struct Kept {
     std::optional<typename Layer::State> before;  ///< this rank's stretch
   };
@@ -60,7 +60,7 @@ class LayerSplit {
   TimeSplit<Layer> split_;
 };
 
-/// The same of two directions.
+/// A layer of two directions that is split in the same way.
 template <TrainableLayer Layer>
 requires BothWays<Layer>
 class LayerSplit<Layer> {
@@ -68,7 +68,7 @@ class LayerSplit<Layer> {
   using Split = BothWaysTimeSplit<Layer>;
 
  public:
-  /// What a forward run leaves for its backward run.
+  /// Values that a forward run leaves for its backward run.
   struct Kept {
     std::optional<typename Split::Before> before;  ///< this rank's stretch
     bool uneven = false;                           ///< some rank's steps have intervals: an empty stretch has none

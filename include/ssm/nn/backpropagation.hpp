@@ -51,7 +51,7 @@ class Backpropagation {
     first_part_ = team->rank() * parts / team->size();
     end_part_ = (team->rank() + 1) * parts / team->size();
   }
-  /// How the sequences are held, for who sets it up.
+  /// Returns the object that says how sequences are held; its owner sets it up before a call.
   Sequences& sequences() noexcept { return sequences_; }
   /// Whether example i of a batch of so many is of this process's parts.
   bool has(Index i, Index examples) const noexcept {
@@ -106,7 +106,7 @@ class Backpropagation {
     return sum;
   }
 
-  /// The same, of one random for all examples.
+  /// Computes the same from one random for all examples.
   template <class Loss>
   double operator()(Stack<Layer>& model, std::span<const Example<T>> examples, Random& random, Loss loss,
                     Weights& gradient) {

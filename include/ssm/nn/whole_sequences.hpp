@@ -6,15 +6,15 @@
 
 namespace ssm::nn {
 
-/// Sequences that are whole in this process: what a Backpropagation asks of how its sequences are held. Another one,
-/// of which the ranks of an MPI run hold a stretch of every sequence each, is in mpi/stack_gradient.hpp.
+/// Sequences that are whole in this process: all that a Backpropagation asks of how its sequences are held. Its twin in
+/// mpi/stack_gradient.hpp is for ranks of an MPI run that hold a stretch of every sequence each.
 template <TrainableLayer Layer>
 struct WholeSequences {
   /// Scalar type of inputs and outputs.
   using T = typename Layer::Scalar;
-  /// What a layer's forward run leaves for its backward run.
+  /// Values that a layer's forward run leaves for its backward run.
   using Kept = CheckpointsOf<Layer>;
-  /// What the pool of a sequence leaves for its derivative.
+  /// Values that the pool of a sequence leaves for its derivative.
   struct Pooled {};
   /// Whether every member of a team has a stretch of every sequence; if not, it has some of the sequences.
   static constexpr bool stretches = false;

@@ -14,8 +14,9 @@ struct TrainingError : Error {
   using Error::Error;
 };
 
-/// Trains a stack. Everything random in a step is drawn from (seed, step), or (seed, step, example), so a training that was stopped, or killed
-/// and resumed from its last checkpoint, gives the same bits as one that was left alone, for any number of threads.
+/// Trains a stack. Everything random in a step is drawn from (seed, step), or from (seed, step, example), so a training
+/// that was stopped, or killed and resumed from its last checkpoint, gives the same bits as one that was left alone, for
+/// any number of threads.
 ///
 ///     train::Trainer<Layer> trainer(model, options, threads);
 ///     trainer.run(examples, sample, loss, {.on_step = .., .evaluate = .., .should_stop = ..});
