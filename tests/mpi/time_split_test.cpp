@@ -1,9 +1,6 @@
 #include "ssm/mpi/time_split.hpp"
 
-#include "layer/laws.hpp"
-#include "mpi/world.hpp"
-
-#include <ssm/ssm.hpp>
+#include "mpi/stretches.hpp"
 
 #include <bit>
 
@@ -138,17 +135,8 @@ void is_one_rank(const Layer& layer, Index length, double tolerance,
       auto gradient = zero(layer.parameters()), all = gradient;
       layer.parameters_vjp(cotangent, gradient);
       layer.parameters_vjp(whole.cotangent, all);
-      const auto arrays = parameters_of(gradient), wanted = parameters_of(all);
-      for (std::size_t i = 0; i < arrays.size(); ++i) {
-        add_up(world, arrays[i].values);
-        double peak = 0, error = 0;
-        for (std::size_t j = 0; j < arrays[i].values.size(); ++j) {
-          peak = std::max(peak, std::abs(static_cast<double>(wanted[i].values[j])));
-          error = std::max(error, std::abs(static_cast<double>(arrays[i].values[j] - wanted[i].values[j])));
-        }
-        INFO(arrays[i].name << " of " << own << " steps on rank " << world.rank());
-        CHECK(error <= 4 * tolerance * peak);
-      }
+      INFO(own << " steps on rank " << world.rank());
+      stretches::together_are(gradient, all, 4 * tolerance);
     };
     each(mpi::InOrder{}, [&](const Rows<T>& y, const auto& state, Index sent) {
       CHECK(y == expected);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ssm {
@@ -50,31 +51,10 @@ class Team {
 
 namespace detail {
 
-/// Receives a value from the member before this one. The first has its own.
-inline void take_from_before(Team* team, const std::vector<std::span<std::byte>>& memory) {
-  if (team == nullptr || team->rank() == 0) return;
-  for (const auto part : memory) team->receive(part, team->rank() - 1);
-}
-/// Hands it to the member after this one, and gives every member what it is after the last.
-inline void hand_on(Team* team, const std::vector<std::span<std::byte>>& memory) {
-  if (team == nullptr) return;
-  const Index rank = team->rank();
-  if (rank + 1 < team->size()) {
-    for (const auto part : memory) team->send(part, rank + 1);
-    for (const auto part : memory) team->receive(part, rank + 1);
-  }
-  if (rank > 0)
-    for (const auto part : memory) team->send(part, rank - 1);
-}
-/// Lets a value go through all members in order, each changing it, and gives every member what it is at the end.
-/// @param team     the members, or nullptr: this process alone
-/// @param memory   of the value      of the same sizes on every member
-/// @param change   makes of the value what it is after this member
-template <class Change>
-void in_order(Team* team, const std::vector<std::span<std::byte>>& memory, Change change) {
-  take_from_before(team, memory);
-  change();
-  hand_on(team, memory);
+/// First and end of a member's share of so many things; all of them where there is no team.
+inline std::pair<Index, Index> share_of(const Team* team, Index count) {
+  if (team == nullptr) return {0, count};
+  return {team->rank() * count / team->size(), (team->rank() + 1) * count / team->size()};
 }
 
 /// Several values that go through all members in order, while the members work on: each changes a value when the one
@@ -133,6 +113,15 @@ class Rounds {
   std::vector<Value> values_;
   std::size_t changed_ = 0;  // of them, by this member
 };
+/// Lets a value go through all members in order, each changing it, and gives every member what it is at the end.
+/// @param team     the members, or nullptr: this process alone
+/// @param memory   of the value      of the same sizes on every member
+/// @param change   makes of the value what it is after this member
+inline void in_order(Team* team, std::vector<std::span<std::byte>> memory, std::function<void()> change) {
+  Rounds rounds(team);
+  rounds.add(std::move(memory), std::move(change));
+  rounds.finish();
+}
 
 }  // namespace detail
 

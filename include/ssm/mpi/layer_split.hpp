@@ -115,17 +115,6 @@ std::vector<LayerSplit<Layer>> split_layers(const nn::Stack<Layer>& model, Commu
   for (const Layer& layer : model.layers()) splits.emplace_back(layer, ranks);
   return splits;
 }
-/// Checks how a stretch is read.
-/// @throws ShapeError if a size is not that of the stretch; DomainError if an interval is negative or not finite, or as
-///         many steps as are counted are not there
-template <Real T>
-void check_stretch(const nn::Reading<T>& reading, Index length) {
-  if (!reading.intervals.empty()) reading.intervals.check(length);
-  ssm::detail::check_observed(reading.observed, length);
-  if (reading.counted && (*reading.counted < 0 || *reading.counted > length))
-    throw DomainError(
-        ssm::detail::message("counted steps of a stretch: expected within 0..", length, ", got ", *reading.counted));
-}
 
 }  // namespace detail
 }  // namespace ssm::mpi

@@ -23,7 +23,7 @@ class Stretches {
     ranks_ = &ranks;
     splits_ = split_layers(model, ranks);
   }
-  void check(const nn::Reading<T>& reading, Index length) const { check_stretch(reading, length); }
+  void check(const nn::Reading<T>& reading, Index length) const { reading.check(length, 0); }
   void forward(std::size_t number, const Layer&, ConstSequence<T> u, Intervals<T> intervals, Sequence<T> y,
                Kept& kept) {
     splits_[number].forward(u, intervals, y, kept, Carry{});

@@ -39,7 +39,7 @@ class StackTimeSplit {
     const auto& network = model_->network();
     const nn::StackShape& shape = model_->shape();
     const Index L = u.length(), H = shape.features, counted = reading.counted.value_or(L);
-    detail::check_stretch(reading, L);
+    reading.check(L, 0);
     if (shape.pool == nn::Pool::none && reading.counted)
       throw DomainError("counted steps: expected none where every step has an answer, got some");
     ssm::detail::require_size("rows of the answer", shape.pool == nn::Pool::none ? L : 1, answer.length());

@@ -7,6 +7,8 @@
 #include "ssm/nn/stack.hpp"
 #include "ssm/nn/whole_sequences.hpp"
 
+#include <tuple>
+
 namespace ssm::nn {
 
 namespace detail {
@@ -48,8 +50,7 @@ class Backpropagation {
     if (team->size() > parts)
       throw DomainError(ssm::detail::message("members of a team: expected at most ", parts,
                                              ", the parts of a batch, got ", team->size()));
-    first_part_ = team->rank() * parts / team->size();
-    end_part_ = (team->rank() + 1) * parts / team->size();
+    std::tie(first_part_, end_part_) = ssm::detail::share_of(team, parts);
   }
   /// Returns the object that says how sequences are held; its owner sets it up before a call.
   Sequences& sequences() noexcept { return sequences_; }

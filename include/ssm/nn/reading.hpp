@@ -20,13 +20,16 @@ struct Reading {
   /// Nothing: all.     1 .. L
   std::optional<Index> counted = {};
 
-  /// @throws ShapeError if a size is not that of the sequence; DomainError if an interval is negative or not finite, or
-  ///         as many steps as are counted are not there
-  void check(Index length) const {
+  /// @param length   of the sequence
+  /// @param least    steps that must be counted: 0 of a stretch of a longer sequence
+  /// @throws         ShapeError if a size is not that of the sequence; DomainError if an interval is negative or not
+  ///                 finite, or as many steps as are counted are not there
+  void check(Index length, Index least = 1) const {
     if (!intervals.empty()) intervals.check(length);
     ssm::detail::check_observed(observed, length);
-    if (counted && (*counted < 1 || *counted > length))
-      throw DomainError(ssm::detail::message("counted steps: expected within 1..", length, ", got ", *counted));
+    if (counted && (*counted < least || *counted > length))
+      throw DomainError(
+          ssm::detail::message("counted steps: expected within ", least, "..", length, ", got ", *counted));
   }
 };
 

@@ -331,7 +331,7 @@ class Trainer {
     const auto add = [&](const auto& numbers) { sum = checksum(numbers, sum); };
     const Index some = std::min<Index>(examples, 256);
     ssm::detail::in_order(team_, {std::as_writable_bytes(std::span(&sum, 1))}, [&] {
-      const auto [first, end] = own_share(some);
+      const auto [first, end] = ssm::detail::share_of(team_, some);
       for (Index j = first; j < end; ++j) {
         const Index i = j * examples / some;
         Random random(mixed(0, 4, i));
@@ -345,11 +345,6 @@ class Trainer {
     std::ostringstream text;
     text << std::hex << sum;
     return text.str();
-  }
-  /// First and end of this process's share of so many things.
-  std::pair<Index, Index> own_share(Index count) const {
-    if (team_ == nullptr) return {0, count};
-    return {team_->rank() * count / team_->size(), (team_->rank() + 1) * count / team_->size()};
   }
   Sample<T> made(Index i, const MakeSample& sample, Random& random) const {
     try {
@@ -430,7 +425,7 @@ class Trainer {
   LossResult validate(const MakeSample& sample, const Loss& loss) {
     std::vector<LossResult> all(held_.size());
     std::vector<Sample<T>> samples;
-    const auto [first, end] = own_share(std::ssize(held_));
+    const auto [first, end] = ssm::detail::share_of(team_, std::ssize(held_));
     for (Index j = first; j < end; ++j) {
       Random random(mixed(options_.seed, 5, held_[at(j)]));
       samples.push_back(made(held_[at(j)], sample, random));
